@@ -1,0 +1,67 @@
+# The verbs of the platform; CI uses the same. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/deftunes
+UV_VERSION := 0.13.9
+TOOLS := $(CACHE)/tools/uv-$(UV_VERSION)
+UV := $(TOOLS)/bin/uv
+# --frozen --no-sync: what `make setup` made is used as it is
+IN := $(UV) run --frozen --no-sync
+
+# demo's world: SCALE = items a month, SEED, or real songs with SONGS_CSV=file[.gz]
+SCALE ?= 2000
+SEED ?= 42
+SONGS_CSV ?=
+TEST ?= tests
+
+.PHONY: help
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(UV): # the package manager, in its own environment outside the checkout
+	@python3 -c 'import sys; sys.exit("expected Python 3.11 or newer, found %s.%s; install it and call make again" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	python3 -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.PHONY: setup
+setup: $(UV) ## install everything into .venv and the cache, idempotently
+	@java -version 2>&1 | grep -qE 'version "(17|21)' || { echo 'expected Java 17 on PATH, found: '"$$(java -version 2>&1 | head -n 1)"'; install a Java 17 runtime, e.g. Debian package openjdk-17-jre-headless' >&2; exit 2; }
+	$(UV) sync --frozen --quiet
+	$(IN) deftunes-lake jars
+
+.PHONY: demo
+demo: setup ## the whole platform on this machine: four months, gates, star schema, dashboard
+	$(IN) deftunes demo --scale $(SCALE) --seed $(SEED) $(if $(SONGS_CSV),--songs-csv $(SONGS_CSV))
+
+.PHONY: lint
+lint: setup ## style, types, layers, generated pages
+	$(IN) ruff format --check .
+	$(IN) ruff check .
+	$(IN) mypy jobs/*/src simulator/src cli/src
+	$(IN) lint-imports
+	$(IN) python -m deftunes_serving.sources --check
+	$(IN) python -m deftunes_cli.pages --check
+
+.PHONY: format
+format: setup ## rewrite sources and generated pages in house style
+	$(IN) ruff format .
+	$(IN) ruff check --fix .
+	$(IN) python -m deftunes_serving.sources
+	$(IN) python -m deftunes_cli.pages
+
+.PHONY: test
+test: lint ## every test; TEST=tests/lake for a part
+	$(IN) pytest --durations=25 $(TEST)
+
+.PHONY: bench
+bench: setup ## the promises of docs/performance.md, as ratios measured in one run
+	$(IN) python benchmarks/extract.py
+	$(IN) python benchmarks/transform.py
+	$(IN) python benchmarks/quality.py
+
+.PHONY: clean
+clean: ## remove what runs made here; caches outside the checkout stay
+	rm -rf .deftunes .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,52 @@
+"""The run record: what a run did, step by step, kept as JSON below the home for `status` and the dashboard."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from deftunes_cli.home import Home
+
+
+class Step(BaseModel):
+    """One call of a stage. `month` is YYYY-MM or None for a step over the whole range; seconds is wall time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    entities: tuple[str, ...]
+    month: str | None
+    started_at: datetime
+    seconds: float
+    exit_code: int
+    sentence: str
+
+
+class RunRecord(BaseModel):
+    """One run over one or more months. Times are UTC; exit_code is that of the run as a whole."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: str
+    pipelines: tuple[str, ...]
+    months: tuple[str, ...]
+    started_at: datetime
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    steps: list[Step] = []
+
+    def save(self, home: Home) -> Path:
+        """Write the record, replacing atomically."""
+        home.runs.mkdir(parents=True, exist_ok=True)
+        target = home.runs / f"{self.run_id}.json"
+        aside = target.with_suffix(".tmp")
+        aside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return aside.replace(target)
+
+
+def last_record(home: Home) -> RunRecord | None:
+    """The record of the run that started last, or None before the first."""
+    found = [RunRecord.model_validate_json(p.read_text(encoding="utf-8")) for p in home.runs.glob("*.json")]
+    return max(found, key=lambda record: record.started_at, default=None)

@@ -1,0 +1,90 @@
+"""The receipt: the hand-over from extract to transform, written last.
+
+No receipt means not delivered, so a crashed extract is invisible. A receipt names its objects with size and sha256,
+so a reader can prove that what it reads is what was delivered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from deftunes_contract.entity import Entity
+from deftunes_contract.exits import Temporary
+from deftunes_contract.interval import Interval
+from deftunes_contract.shelf import Shelf
+from deftunes_contract.zones import receipt as receipt_path
+
+
+class LandedObject(BaseModel):
+    """One file of a delivery: name within the delivery's folder, size in bytes, sha256 (hex), number of records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    bytes: int
+    sha256: str
+    records: int
+
+
+class Receipt(BaseModel):
+    """What was delivered for one entity and interval.
+
+    records: lines landed. units: table rows they stand for (sessions: items, at least 1 a record). amount: sum of the
+    readable prices (None where the entity has no money). min_time, max_time: of the event time, zone-less UTC.
+    warnings: what was noticed and let through, such as columns that the contract does not know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entity: str
+    start: date
+    end: date
+    contract_version: str
+    run_id: str
+    source: str
+    format: str
+    objects: tuple[LandedObject, ...]
+    records: int
+    units: int
+    amount: Decimal | None
+    min_time: datetime | None
+    max_time: datetime | None
+    warnings: tuple[str, ...] = ()
+    landed_at: datetime
+
+    @property
+    def interval(self) -> Interval:
+        """The interval that this delivery covers."""
+        return Interval(self.start, self.end)
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) over the objects: equal digests are equal deliveries."""
+        listing = "\n".join(f"{o.name} {o.bytes} {o.sha256}" for o in self.objects)
+        return hashlib.sha256(listing.encode()).hexdigest()
+
+    def to_json(self) -> bytes:
+        """The file's content."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
+
+def find_receipt(shelf: Shelf, entity: Entity, ingest_on: date) -> Receipt | None:
+    """The receipt of a delivery, or None when nothing was delivered."""
+    content = shelf.read(receipt_path(entity.landing_folder, ingest_on))
+    return None if content is None else Receipt.model_validate_json(content)
+
+
+def read_receipt(shelf: Shelf, entity: Entity, interval: Interval) -> Receipt:
+    """The receipt of a delivery. Raises Temporary when nothing was delivered."""
+    found = find_receipt(shelf, entity, interval.ingest_on)
+    if found is None:
+        raise Temporary(
+            f"expected a delivery of {entity.name} for {interval}, found no receipt at "
+            f"{shelf.uri(receipt_path(entity.landing_folder, interval.ingest_on))}; "
+            f"run deftunes-extract {entity.name} --start {interval.start} --end {interval.end} first"
+        )
+    return found

@@ -1,0 +1,47 @@
+"""Where things lie in the lake: facts about paths, relative to the lake's root (`DEFTUNES_LAKE`).
+
+A path is a string with forward slashes, valid as a folder below a local lake and as an S3 key below a prefix.
+"""
+
+from datetime import date
+
+TRANSFORM_ZONE = "transform_zone"
+"""Root of the Iceberg tables (the catalog's warehouse)."""
+
+RECEIPT = "_receipt.json"
+"""Name of the hand-over file; written last, so its absence means: not delivered."""
+
+
+def delivery(landing_folder: str, ingest_on: date) -> str:
+    """Folder of one delivery: `landing_zone/api/users/ingest_on=2020-02-01`."""
+    return f"{landing_folder}/ingest_on={ingest_on}"
+
+
+def receipt(landing_folder: str, ingest_on: date) -> str:
+    """Receipt of one delivery."""
+    return f"{delivery(landing_folder, ingest_on)}/{RECEIPT}"
+
+
+def quality_report(entity: str, ingest_on: date, run_id: str) -> str:
+    """Folder of one gate decision: `result.json` and the Data Docs site."""
+    return f"quality/{entity}/ingest_on={ingest_on}/run={run_id}"
+
+
+def quality_result(entity: str, ingest_on: date, run_id: str) -> str:
+    """The gate decision itself, JSON."""
+    return f"{quality_report(entity, ingest_on, run_id)}/result.json"
+
+
+def branch(run_id: str, ingest_on: date) -> str:
+    """Iceberg branch on which a run stages one interval."""
+    return f"run_{run_id}_{ingest_on:%Y%m%d}"
+
+
+def interval_tag(ingest_on: date) -> str:
+    """Iceberg tag on the snapshot that last published an interval."""
+    return f"interval_{ingest_on:%Y%m%d}"
+
+
+def before_tag(ingest_on: date) -> str:
+    """Iceberg tag on the snapshot that was public before an interval was last published; rollback reads it."""
+    return f"before_{ingest_on:%Y%m%d}"

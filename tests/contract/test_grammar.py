@@ -1,0 +1,98 @@
+"""How a stage begins and ends: one grammar, the right exit code, one last sentence."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from deftunes_contract.exits import DataRefused, ExitCode, NothingToDo, Temporary, UsageError
+from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.logs import configure_logs
+from deftunes_contract.settings import LakeSettings, from_environment
+
+
+def _parse(*argv: str) -> tuple[str, str]:
+    parser = new_parser("deftunes-x", "Does x.", "  deftunes-x --start 2020-01-01 --end 2020-02-01")
+    add_interval(parser)
+    arguments = parser.parse_args(argv)
+    return str(interval_of(arguments)), run_id_of(arguments)
+
+
+def test_the_grammar() -> None:
+    assert _parse("--start", "2020-01-01", "--end", "2020-02-01") == ("[2020-01-01, 2020-02-01)", "manual")
+
+
+def test_an_airflow_run_id_becomes_a_branch_name() -> None:
+    parsed = _parse("--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "scheduled__2020-02-01T00:00:00+00:00")
+    assert parsed[1] == "scheduled-2020-02-01t00-00-00-00-00"
+
+
+@pytest.mark.parametrize("argv", [["--start", "2020-01-01"], ["--end"], ["--start", "x", "--end", "y", "--what"]])
+def test_wrong_arguments_end_with_2_and_point_to_help(argv: list[str]) -> None:
+    with pytest.raises(UsageError, match="deftunes-x --help"):
+        _parse(*argv)
+
+
+def test_a_run_id_without_letters_is_refused() -> None:
+    with pytest.raises(UsageError, match="--run-id"):
+        _parse("--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "::")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (UsageError("u"), ExitCode.USAGE),
+        (DataRefused("d"), ExitCode.REFUSED),
+        (Temporary("t"), ExitCode.TEMPORARY),
+        (NothingToDo("n"), ExitCode.NOTHING_TO_DO),
+        (RuntimeError("b"), ExitCode.BUG),
+        (KeyboardInterrupt(), ExitCode.TEMPORARY),
+    ],
+)
+def test_the_type_of_the_error_is_the_exit_code_and_its_sentence_comes_last(
+    raised: BaseException, code: ExitCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(_: Sequence[str]) -> str:
+        raise raised
+
+    configure_logs("json")
+    assert run_stage("deftunes-x", work, []) == code
+    last = json.loads(capsys.readouterr().err.strip().splitlines()[-1])
+    assert last["stage"] == "deftunes-x"
+    assert last["event"]
+
+
+def test_success_is_0() -> None:
+    assert run_stage("deftunes-x", lambda _: "done", []) == ExitCode.DONE
+
+
+def test_all_missing_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEFTUNES_LAKE", raising=False)
+    monkeypatch.setenv("DEFTUNES_LOG_LEVEL", "LOUD")
+    with pytest.raises(UsageError, match="DEFTUNES_LOG_LEVEL.*DEFTUNES_LAKE|DEFTUNES_LAKE.*DEFTUNES_LOG_LEVEL"):
+        from_environment(LakeSettings)
+
+
+@pytest.mark.parametrize(
+    ("lake", "catalog", "glue", "file"),
+    [
+        ("s3://b/p", "", True, None),
+        ("/data/lake", "", False, "/data/lake/catalog.db"),
+        ("file:///data/lake/", "", False, "/data/lake/catalog.db"),
+        ("/data/lake", "sqlite:///srv/c.db", False, "/srv/c.db"),
+        ("/data/lake", "glue", True, None),
+    ],
+)
+def test_the_catalog_follows_the_lake(lake: str, catalog: str, glue: bool, file: str | None) -> None:
+    settings = LakeSettings(lake=lake, catalog=catalog)
+    assert settings.is_glue is glue
+    if file:
+        assert settings.catalog_file == file
+    else:
+        with pytest.raises(UsageError, match="glue"):
+            _ = settings.catalog_file
+
+
+def test_an_unknown_catalog_is_refused() -> None:
+    with pytest.raises(UsageError, match="expected glue or sqlite"):
+        _ = LakeSettings(lake="/x", catalog="hive").catalog_file

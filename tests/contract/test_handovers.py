@@ -1,0 +1,91 @@
+"""Receipts and staged summaries survive the way to their reader, and say clearly when they cannot be had."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deftunes_contract import zones
+from deftunes_contract.entity import load
+from deftunes_contract.exits import ExitCode, StageError, Temporary
+from deftunes_contract.interval import Interval
+from deftunes_contract.receipt import LandedObject, Receipt, read_receipt
+from deftunes_contract.shelf import FolderShelf
+from deftunes_contract.summary import StagedSummary
+
+JANUARY = Interval.parse("2020-01-01", "2020-02-01")
+
+
+def _receipt(**changes: object) -> Receipt:
+    facts: dict[str, object] = {
+        "entity": "sessions",
+        "start": JANUARY.start,
+        "end": JANUARY.end,
+        "contract_version": "1.0.0",
+        "run_id": "r",
+        "source": "http://127.0.0.1/sessions",
+        "format": "jsonl",
+        "objects": (LandedObject(name="part-00000-aa.jsonl.gz", bytes=3, sha256="aa", records=2),),
+        "records": 2,
+        "units": 9,
+        "amount": Decimal("9.90"),
+        "min_time": None,
+        "max_time": None,
+        "landed_at": datetime(2026, 1, 1),
+    }
+    return Receipt.model_validate(facts | changes)
+
+
+def test_a_receipt_is_found_where_it_was_left(tmp_path: Path) -> None:
+    shelf, sessions = FolderShelf(tmp_path), load("sessions")
+    path = zones.receipt(sessions.landing_folder, JANUARY.ingest_on)
+    assert path == "landing_zone/api/sessions/ingest_on=2020-02-01/_receipt.json"
+    shelf.write(path, _receipt().to_json())
+    assert read_receipt(shelf, sessions, JANUARY) == _receipt()
+
+
+def test_no_receipt_is_not_delivered_and_says_which_stage_to_run(tmp_path: Path) -> None:
+    with pytest.raises(Temporary, match="deftunes-extract sessions --start 2020-01-01 --end 2020-02-01") as missing:
+        read_receipt(FolderShelf(tmp_path), load("sessions"), JANUARY)
+    assert missing.value.exit_code is ExitCode.TEMPORARY
+
+
+def test_the_digest_names_the_content_not_the_run() -> None:
+    assert _receipt().digest == _receipt(run_id="other", landed_at=datetime(2027, 1, 1)).digest
+    changed = (LandedObject(name="part-00000-ab.jsonl.gz", bytes=3, sha256="ab", records=2),)
+    assert _receipt().digest != _receipt(objects=changed).digest
+
+
+_money = st.none() | st.decimals(min_value=0, max_value=10**12, places=2)
+
+
+@given(landed=_money, staged=_money, held=_money, rows=st.integers(0, 2**40))
+def test_a_summary_survives_snapshot_properties(
+    landed: Decimal | None, staged: Decimal | None, held: Decimal | None, rows: int
+) -> None:
+    summary = StagedSummary(
+        entity="sessions",
+        ingest_on=date(2020, 2, 1),
+        run_id="r-1",
+        contract_version="1.0.0",
+        receipt="ab",
+        landed_records=3,
+        landed_units=rows,
+        landed_amount=landed,
+        rows=rows,
+        amount=staged,
+        quarantined_units=0,
+        quarantined_amount=held,
+    )
+    properties = {"added-records": "7", **summary.to_properties()}
+    assert all(isinstance(v, str) for v in properties.values())
+    assert StagedSummary.from_properties(properties) == summary
+
+
+def test_a_foreign_snapshot_has_no_summary_and_a_torn_one_is_an_error() -> None:
+    assert StagedSummary.from_properties({"added-records": "7"}) is None
+    with pytest.raises(StageError, match="torn"):
+        StagedSummary.from_properties({"deftunes.rows": "7"})
