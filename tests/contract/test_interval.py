@@ -27,6 +27,8 @@ def test_both_edges() -> None:
 def test_december_ends_in_the_next_year() -> None:
     december = Interval.parse("2020-12-01", "2021-01-01")
     assert december.previous == Interval.parse("2020-11-01", "2020-12-01")
+    assert december.following == Interval.parse("2021-01-01", "2021-02-01")
+    assert december.following.previous == december
     assert Interval.parse("2020-01-01", "2020-02-01").previous.month == "2019-12"
 
 

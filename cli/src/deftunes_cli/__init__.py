@@ -1,1 +1,1 @@
-"""The hand: `deftunes demo`, `run`, `status`, `verify`, `simulate`. Calls the stages; holds no data logic of its own."""
+"""The hand: `deftunes demo`, `run`, `status`, `verify`, `simulate`. Calls the stages; judges no data itself."""

@@ -56,6 +56,11 @@ class Interval:
         """The month before."""
         return Interval((self.start - timedelta(days=1)).replace(day=1), self.start)
 
+    @property
+    def following(self) -> Interval:
+        """The month after."""
+        return Interval(self.end, _next_month(self.end))
+
     def holds(self, moment: datetime) -> bool:
         """Whether a zone-less UTC moment lies in `[start, end)`."""
         return self.start <= moment.date() < self.end

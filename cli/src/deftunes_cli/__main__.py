@@ -1,0 +1,195 @@
+"""`deftunes`: the platform in one hand. Parses, builds settings, calls one function, maps the result to an exit code.
+
+deftunes demo
+deftunes run --pipeline all --start 2020-01-01 --end 2020-05-01
+deftunes verify --json
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deftunes_cli import run as runs
+from deftunes_cli.home import Home, embed, home_of
+from deftunes_cli.progress import progress_for
+from deftunes_cli.record import RunRecord
+from deftunes_contract.exits import ExitCode, StageError, Temporary
+from deftunes_contract.interval import Interval, parse_day
+from deftunes_contract.logs import configure_logs
+from deftunes_contract.settings import LakeSettings, LogSettings, from_environment
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From raw sources to trusted sales figures. State lives in DEFTUNES_HOME (default .deftunes).",
+)
+
+
+class Pipeline(StrEnum):
+    """What `run` runs."""
+
+    API = "api"
+    SONGS = "songs"
+    ALL = "all"
+
+
+Start = Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")]
+End = Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+
+
+@app.command(epilog="Examples: deftunes demo · deftunes demo --scale 100000 · deftunes demo --songs-csv songs.csv.gz")
+def demo(
+    scale: Annotated[int, typer.Option(min=100, help="Items sold a month, about.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 42,
+    songs_csv: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A Million Song Dataset file to sell, CSV or CSV.gz."),
+    ] = None,
+    months: Annotated[int, typer.Option(min=1, max=36, help="Months from January 2020.")] = 4,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC", help="Break the sources, e.g. sessions:http_500:0.3; see deftunes simulate faults."
+        ),
+    ] = None,
+) -> None:
+    """Start a simulated shop, run both pipelines over it, show the result, stop the shop."""
+    from deftunes_cli.demo import world
+    from deftunes_simulator.world import WorldConfig
+
+    home = _home()
+    plan = [Interval.parse("2020-01-01", "2020-02-01")]
+    while len(plan) < months:
+        plan.append(plan[-1].following)
+    config = WorldConfig(seed=seed, scale=scale, songs_csv=songs_csv, faults=tuple(fault or ()))
+    with world(home, config):
+        record = _run(home, runs.plan_of("all", plan, _run_id(), (), False))
+    _finish(home, record)
+
+
+@app.command(epilog="Example: deftunes run --pipeline api --start 2020-01-01 --end 2020-04-01")
+def run(
+    start: Start,
+    end: End,
+    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.ALL,
+    run_id: Annotated[str, typer.Option(metavar="ID", help="Name of the run; default: time and process id.")] = "",
+    allow_empty: Annotated[bool, typer.Option(help="Accept a source that has nothing for a month.")] = False,
+    allow_shrink: Annotated[bool, typer.Option(help="Accept a catalogue a tenth smaller than the last.")] = False,
+    full_refresh: Annotated[bool, typer.Option(help="Rebuild the serving tables from all published months.")] = False,
+) -> None:
+    """Run pipelines against DEFTUNES_API_URL and DEFTUNES_SONGS_DSN, one interval a calendar month of the range."""
+    home = _home()
+    months = list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
+    flags = [name for name, given in (("--allow-empty", allow_empty), ("--allow-shrink", allow_shrink)) if given]
+    _finish(home, _run(home, runs.plan_of(pipeline, months, run_id or _run_id(), flags, full_refresh)))
+
+
+@app.command(epilog="Example: deftunes verify --json > before.json")
+def verify(as_json: Json = False) -> None:
+    """Reconcile every hop: source = landed = published + quarantined = facts, in rows and in money."""
+    from deftunes_cli.verify import verify as reconcile
+
+    _home()
+    found = reconcile(from_environment(LakeSettings), _serving())
+    if as_json:
+        print(found.to_json())  # noqa: T201  # the result itself, for pipes
+    else:
+        found.render(Console())
+    if not found.reconciled:
+        raise typer.Exit(ExitCode.BUG)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What the last run did and what is published."""
+    from deftunes_cli.status import status_of
+
+    found = status_of(_home(), from_environment(LakeSettings))
+    if as_json:
+        print(found.to_json())  # noqa: T201  # the result itself, for pipes
+    else:
+        found.render(Console())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def simulate(context: typer.Context) -> None:
+    """The simulated shop alone: everything after `simulate` goes to deftunes-simulator, e.g. serve --scale 2000."""
+    from deftunes_simulator.__main__ import work
+
+    work(context.args)
+
+
+def _home() -> Home:
+    home = home_of(os.environ)
+    embed(home)
+    return home
+
+
+def _serving() -> Path:
+    return Path(os.environ["DEFTUNES_SERVING"])
+
+
+def _run_id() -> str:
+    return runs.new_run_id(datetime.now(UTC), os.getpid())
+
+
+def _run(home: Home, plan: runs.Plan) -> RunRecord:
+    try:
+        with progress_for(Console(stderr=True)) as progress:
+            return runs.execute(plan, home, progress)
+    except KeyboardInterrupt:
+        raise Temporary("interrupted; nothing half-done is public, run the same command again") from None
+
+
+def _finish(home: Home, record: RunRecord) -> None:
+    """Reconcile, draw the dashboard, print the summary; end with the run's code, or 1 when money does not add up."""
+    from deftunes_cli.dashboard import write_dashboard
+    from deftunes_cli.summary import render
+    from deftunes_cli.verify import verify as reconcile
+
+    settings, console = from_environment(LakeSettings), Console()
+    found = reconcile(settings, _serving())
+    found.render(console)
+    dashboard = write_dashboard(home, settings, _serving(), record)
+    render(record, console, dashboard)
+    if record.exit_code:
+        raise typer.Exit(record.exit_code)
+    if not found.reconciled:
+        raise typer.Exit(ExitCode.BUG)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    # stages speak through the progress display; their own lines are for those who ask (DEFTUNES_LOG_LEVEL=INFO)
+    os.environ.setdefault("DEFTUNES_LOG_LEVEL", "WARNING")
+    try:
+        logs = from_environment(LogSettings)
+        configure_logs(logs.log_format, logs.log_level)
+        app(args=argv, prog_name="deftunes")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except StageError as foreseen:
+        print(str(foreseen), file=sys.stderr)  # noqa: T201  # the sentence itself, without a log line's trimmings
+        return foreseen.exit_code
+    return ExitCode.DONE
+
+
+def console() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    console()

@@ -1,0 +1,45 @@
+"""The demo: start the simulated world, run both pipelines over it, stop the world.
+
+The home remembers which world filled it. Another world (other seed, scale or songs) starts from an empty home, because
+its customers and sales are not those of the shop that was loaded before; a home that no demo made is never emptied.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from deftunes_cli.home import Home
+from deftunes_contract.exits import UsageError
+from deftunes_simulator.world import World, WorldConfig, start_world
+
+WORLD = "world.json"
+
+
+def prepare(home: Home, config: WorldConfig) -> None:
+    """Empty the home if an earlier demo filled it from another world. Raises UsageError for a home of real data."""
+    mark = home.root / WORLD
+    now = json.dumps(asdict(config), default=str, indent=2, sort_keys=True)
+    if mark.exists() and mark.read_text(encoding="utf-8") != now:
+        shutil.rmtree(home.root)
+    elif home.lake.exists() and not mark.exists():
+        raise UsageError(
+            f"{home.root} holds data that no demo made; the demo will not touch it. "
+            "Name another folder: DEFTUNES_HOME=/tmp/deftunes-demo"
+        )
+    home.root.mkdir(parents=True, exist_ok=True)
+    mark.write_text(now, encoding="utf-8")
+
+
+@contextmanager
+def world(home: Home, config: WorldConfig) -> Iterator[World]:
+    """The running world, named to the stages by their own settings; stopped at the end, whatever happened."""
+    prepare(home, config)
+    with start_world(config, home.world) as running:
+        os.environ["DEFTUNES_API_URL"] = running.api_url
+        os.environ["DEFTUNES_SONGS_DSN"] = running.songs_dsn
+        yield running

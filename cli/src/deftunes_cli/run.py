@@ -1,0 +1,158 @@
+"""One run: both pipelines over whole months, in one process, with a record of every step.
+
+    extract (runs ahead in a thread) ─► per month and pipeline: transform ─► quality ─► publish ─► one dbt build
+
+A pipeline that fails stops at that month; what was published before it is still served, and the other pipeline goes
+on, just as two DAGs would. Nothing here judges data: the stages' own exit codes decide.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from deftunes_cli import stages
+from deftunes_cli.home import Home
+from deftunes_cli.record import RunRecord, Step
+from deftunes_cli.stages import Call
+from deftunes_contract.exits import ExitCode, NothingToDo, StageError
+from deftunes_contract.interval import Interval
+
+
+class Progress(Protocol):
+    """Who is told of steps: a bar on a terminal, plain lines elsewhere."""
+
+    def expect(self, steps: int) -> None:
+        """How many steps there will be."""
+
+    def begin(self, call: Call) -> None:
+        """A step begins."""
+
+    def end(self, step: Step) -> None:
+        """A step ended."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: pipelines, months oldest first, the run's id, and flags handed to extract and dbt."""
+
+    pipelines: tuple[str, ...]
+    months: tuple[Interval, ...]
+    run_id: str
+    extract_flags: tuple[str, ...] = ()
+    full_refresh: bool = False
+
+
+def execute(plan: Plan, home: Home, progress: Progress) -> RunRecord:
+    """Run the plan; the saved record, whose exit_code is DONE or that of the first step that failed."""
+    record = RunRecord(
+        run_id=plan.run_id,
+        pipelines=plan.pipelines,
+        months=tuple(month.month for month in plan.months),
+        started_at=datetime.now(UTC),
+    )
+    record.save(home)
+    progress.expect(len(plan.months) * len(plan.pipelines) * 4 + 1)
+    stages.warm_up()
+    published = _publish_all(plan, record, home, progress)
+    if published:
+        _step(stages.build(published, plan.full_refresh), record, home, progress)
+    failed = (step.exit_code for step in record.steps if step.exit_code not in (0, ExitCode.NOTHING_TO_DO))
+    record.exit_code = next(failed, int(ExitCode.DONE))
+    record.finished_at = datetime.now(UTC)
+    record.save(home)
+    return record
+
+
+def _publish_all(plan: Plan, record: RunRecord, home: Home, progress: Progress) -> list[Interval]:
+    """Bring every month as far as `main`; the months of which something was published, oldest first."""
+    # One thread reads the sources ahead while Spark works on an earlier month; more would only fight for the cores.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="extract") as ahead:
+        deliveries = {
+            (pipeline, month): ahead.submit(_timed, stages.extract(pipeline, month, plan.run_id, plan.extract_flags))
+            for month in plan.months
+            for pipeline in plan.pipelines
+        }
+        stopped: set[str] = set()
+        published: list[Interval] = []
+        for (pipeline, month), delivery in deliveries.items():
+            if pipeline in stopped:
+                delivery.cancel()
+            elif _month(pipeline, month, delivery, plan.run_id, record, home, progress):
+                published.append(month)
+            else:
+                stopped.add(pipeline)
+                _cancel(future for (other, _), future in deliveries.items() if other == pipeline)
+    return sorted(set(published))
+
+
+def _cancel(futures: Iterable[Future[Step]]) -> None:
+    for future in futures:
+        future.cancel()
+
+
+def _month(
+    pipeline: str, month: Interval, delivery: Future[Step], run_id: str, record: RunRecord, home: Home, show: Progress
+) -> bool:
+    """Bring one month of one pipeline to `main`; whether it got there."""
+    show.begin(stages.extract(pipeline, month, run_id, ()))
+    landed = delivery.result()
+    _note(landed, record, home, show)
+    if landed.exit_code:
+        return False
+    calls = (stages.transform, stages.quality, stages.publish)
+    return all(_step(call(pipeline, month, run_id), record, home, show) for call in calls)
+
+
+def _step(call: Call, record: RunRecord, home: Home, progress: Progress) -> bool:
+    progress.begin(call)
+    step = _timed(call)
+    _note(step, record, home, progress)
+    return step.exit_code in (ExitCode.DONE, ExitCode.NOTHING_TO_DO)
+
+
+def _note(step: Step, record: RunRecord, home: Home, progress: Progress) -> None:
+    record.steps.append(step)
+    record.save(home)
+    progress.end(step)
+
+
+def _timed(call: Call) -> Step:
+    """Call a stage and say how it ended. Faults that nobody foresaw are logged with their trace and end with 1."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    code, sentence = ExitCode.DONE, ""
+    try:
+        sentence = call.work()
+    except NothingToDo as nothing:
+        code, sentence = nothing.exit_code, str(nothing)
+    except StageError as foreseen:
+        code, sentence = foreseen.exit_code, str(foreseen)
+    except Exception as bug:
+        structlog.get_logger(call.stage).exception("a stage failed in a way nobody foresaw", argv=call.argv)
+        code, sentence = ExitCode.BUG, f"{call.stage}: {bug!r}; please report it with the trace above"
+    return Step(
+        stage=call.stage,
+        entities=call.entities,
+        month=call.month,
+        started_at=started,
+        seconds=round(time.monotonic() - clock, 3),
+        exit_code=int(code),
+        sentence=sentence,
+    )
+
+
+def new_run_id(now: datetime, pid: int) -> str:
+    """An id that two runs never share: the branches of concurrent runs must not meet."""
+    return f"run-{now:%Y%m%dt%H%M%S}-{pid}"
+
+
+def plan_of(pipeline: str, months: Sequence[Interval], run_id: str, flags: Sequence[str], full_refresh: bool) -> Plan:
+    """The plan for `--pipeline api|songs|all`."""
+    pipelines = tuple(stages.PIPELINES) if pipeline == "all" else (pipeline,)
+    return Plan(pipelines, tuple(months), run_id, tuple(flags), full_refresh)

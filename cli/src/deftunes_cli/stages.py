@@ -1,0 +1,97 @@
+"""The stages as the hand calls them: their `work` functions, in this process, with the arguments anybody would type.
+
+Imports happen late: pyspark, Great Expectations and dbt cost seconds, and `deftunes --help` needs none of them.
+`warm_up` pays them in the background while the first extract runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from deftunes_contract.interval import Interval
+
+PIPELINES: dict[str, tuple[str, ...]] = {"songs": ("songs",), "api": ("users", "sessions")}
+"""Entities by pipeline. Songs first, so that a sale's track is looked up in this month's catalogue."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a stage: where its `work` is, and its arguments."""
+
+    stage: str
+    module: str
+    entities: tuple[str, ...]
+    argv: tuple[str, ...]
+    month: str | None
+
+    def work(self) -> str:
+        """Run the stage; its sentence. Raises StageError."""
+        run: Callable[[Sequence[str]], str] = importlib.import_module(self.module).work
+        return run(self.argv)
+
+
+def extract(pipeline: str, month: Interval, run_id: str, flags: Sequence[str]) -> Call:
+    """Sources → landing zone."""
+    return _call("extract", "deftunes_extract.__main__", (), PIPELINES[pipeline], month, run_id, flags)
+
+
+def transform(pipeline: str, month: Interval, run_id: str) -> Call:
+    """Landing zone → branch and quarantine."""
+    return _call("transform", "deftunes_transform.__main__", (), PIPELINES[pipeline], month, run_id)
+
+
+def quality(pipeline: str, month: Interval, run_id: str) -> Call:
+    """The gate."""
+    return _call("quality", "deftunes_quality.__main__", (), PIPELINES[pipeline], month, run_id)
+
+
+def publish(pipeline: str, month: Interval, run_id: str) -> Call:
+    """Branch → main."""
+    return _call("publish", "deftunes_lake.__main__", ("publish",), PIPELINES[pipeline], month, run_id)
+
+
+def build(months: Sequence[Interval], full_refresh: bool) -> Call:
+    """Main → serving, all published months in one build: start-up is paid once."""
+    argv = ["build", "--start", str(months[0].start), "--end", str(months[-1].end)]
+    if full_refresh:
+        argv.append("--full-refresh")
+    return Call("dbt", "deftunes_serving.__main__", (), tuple(argv), None)
+
+
+def _call(
+    stage: str,
+    module: str,
+    verb: tuple[str, ...],
+    entities: tuple[str, ...],
+    month: Interval,
+    run_id: str,
+    flags: Sequence[str] = (),
+) -> Call:
+    when = ("--start", str(month.start), "--end", str(month.end), "--run-id", run_id)
+    return Call(stage, module, entities, (*verb, *entities, *when, *flags), month.month)
+
+
+def warm_up() -> None:
+    """Begin to start the JVM and to import the heavy packages in the background; faults show where they are used."""
+
+    def spark() -> None:
+        from deftunes_contract.exits import StageError
+        from deftunes_contract.settings import from_environment
+
+        try:
+            from deftunes_lake.session import open_session
+            from deftunes_lake.settings import SparkSettings
+
+            open_session(from_environment(SparkSettings))
+        except StageError:
+            return  # the first stage that needs Spark meets the same fault and reports it
+
+    def imports() -> None:
+        importlib.import_module("deftunes_quality.judge")
+        importlib.import_module("deftunes_serving.build")
+
+    for task in (spark, imports):
+        threading.Thread(target=task, name=f"warm-up-{task.__name__}", daemon=True).start()

@@ -1,0 +1,35 @@
+"""The end of a run, for a person: what happened, what it adds up to, where to look next."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deftunes_cli.record import RunRecord
+
+
+def render(record: RunRecord, console: Console, dashboard: Path | None) -> None:
+    """Print steps that need attention, seconds by stage, and where to look next."""
+    failed = [step for step in record.steps if step.exit_code]
+    for step in failed:
+        console.print(f"exit {step.exit_code}: {step.sentence}", style="bold red", markup=False, highlight=False)
+    seconds: dict[str, float] = defaultdict(float)
+    for step in record.steps:
+        seconds[step.stage] += step.seconds
+    took = Table(title="Seconds by stage (extract runs beside the others)", title_justify="left")
+    took.add_column("stage")
+    took.add_column("calls", justify="right")
+    took.add_column("seconds", justify="right")
+    for stage, spent in seconds.items():
+        took.add_row(stage, str(sum(step.stage == stage for step in record.steps)), f"{spent:.1f}")
+    console.print(took)
+    if record.finished_at:
+        whole = (record.finished_at - record.started_at).total_seconds()
+        verdict = "every gate passed" if not failed else f"ended with exit code {record.exit_code}"
+        console.print(f"{len(record.months)} months, {', '.join(record.pipelines)}: {whole:.1f} s, {verdict}")
+    if dashboard:
+        console.print(f"look at  {dashboard}", soft_wrap=True, highlight=False)
+    console.print("next     deftunes verify · deftunes status · deftunes run --help", highlight=False)

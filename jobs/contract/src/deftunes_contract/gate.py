@@ -1,0 +1,75 @@
+"""The gate result: the hand-over from quality to publish, one JSON file per entity, interval and run.
+
+It names the snapshot that was judged. Publish accepts that snapshot and no other, so rows that were staged after the
+judgement cannot become public.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from deftunes_contract.entity import Severity
+from deftunes_contract.shelf import Shelf
+from deftunes_contract.zones import quality_result
+
+
+class RuleResult(BaseModel):
+    """What one rule said of one interval.
+
+    observed: what was found, as measured (None when the rule was skipped). expected: the rule in words, with its
+    bounds. failing_count: rows (or keys) that broke it. examples: a few offending values, never personal ones.
+    skipped: why the rule could not be judged, None when it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: str
+    severity: Severity
+    passed: bool
+    observed: str | float | None
+    expected: str
+    failing_count: int = 0
+    examples: tuple[str, ...] = ()
+    skipped: str | None = None
+    description: str = ""
+
+
+class GateResult(BaseModel):
+    """The gate's decision on one staged snapshot. judged_at: UTC. data_docs: where people can read it, if written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entity: str
+    ingest_on: date
+    run_id: str
+    table: str
+    snapshot_id: int
+    passed: bool
+    judged_at: datetime
+    rules: tuple[RuleResult, ...]
+    data_docs: str | None = None
+
+    @property
+    def closing(self) -> tuple[RuleResult, ...]:
+        """The broken rules that closed the gate: all but those of severity `warn`."""
+        return tuple(rule for rule in self.rules if not rule.passed and rule.severity is not Severity.WARN)
+
+    def to_json(self) -> bytes:
+        """The file's content."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
+
+def find_gate_result(shelf: Shelf, entity: str, ingest_on: date, run_id: str) -> GateResult | None:
+    """The decision on a run's interval, or None when it was not judged yet."""
+    content = shelf.read(quality_result(entity, ingest_on, run_id))
+    return None if content is None else GateResult.model_validate_json(content)
+
+
+def write_gate_result(shelf: Shelf, result: GateResult) -> str:
+    """Put the decision where publish looks for it, replacing an older one; returns its full name."""
+    path = quality_result(result.entity, result.ingest_on, result.run_id)
+    shelf.write(path, result.to_json())
+    return shelf.uri(path)
