@@ -1,0 +1,157 @@
+"""Pages of docs/ that are written from the code: contracts.md, settings.md, commands.md.
+
+    python -m deftunes_cli.pages            write them
+    python -m deftunes_cli.pages --check    exit 1 when one is not what the code says
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from deftunes_contract.entity import ENTITIES, Entity, Field, load
+from deftunes_contract.exits import ExitCode
+
+DOCS = Path("docs")
+HEAD = "<!-- written by `python -m deftunes_cli.pages`; change the code, not this page -->\n\n"
+
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("deftunes",),
+    ("deftunes", "demo"),
+    ("deftunes", "run"),
+    ("deftunes", "verify"),
+    ("deftunes", "status"),
+    ("deftunes", "simulate"),
+    ("deftunes-extract",),
+    ("deftunes-transform",),
+    ("deftunes-quality",),
+    ("deftunes-lake",),
+    ("deftunes-lake", "publish"),
+    ("deftunes-lake", "rollback"),
+    ("deftunes-lake", "maintain"),
+    ("deftunes-lake", "status"),
+    ("deftunes-lake", "jars"),
+    ("deftunes-dbt",),
+    ("deftunes-dbt", "build"),
+    ("deftunes-simulator",),
+    ("deftunes-simulator", "serve"),
+)
+
+
+def contracts_page() -> str:
+    """Every entity: columns, landed record, rules."""
+    parts = ["# Data contracts\n"]
+    parts.append(
+        "One [Open Data Contract Standard](https://bitol-io.github.io/open-data-contract-standard/) file per entity in\n"
+        "`jobs/contract/src/deftunes_contract/entities/`. Every stage derives from it: Spark types, quarantine checks,\n"
+        "expectation suites, dbt sources.\n"
+    )
+    parts.extend(_entity(load(name)) for name in (*ENTITIES, "quarantine"))
+    return HEAD + "\n".join(parts)
+
+
+def _entity(entity: Entity) -> str:
+    lines = [f"\n## {entity.name}\n", f"{entity.purpose} {entity.usage} {entity.limitations}\n"]
+    lines += [f"Version {entity.version}. Grain: `{entity.grain}`.\n"]
+    lines += ["| column | type | required | meaning |", "| --- | --- | --- | --- |"]
+    for column in entity.columns:
+        meaning = _cell(column.description) + (" *Personal.*" if column.pii else "")
+        lines.append(f"| {column.name} | {column.type} | {'yes' if column.required else ''} | {meaning} |")
+    if entity.record:
+        lines += ["", f"Landed record `{entity.record_name}` ({entity.landing_format}): {_shape(entity.record)}."]
+    if entity.rules:
+        lines += ["", "| rule | severity | kind | on | meaning |", "| --- | --- | --- | --- | --- |"]
+    for rule in entity.rules:
+        name = f"**{rule.id}**" if rule.original else rule.id
+        values = " ".join(f"{key}={value}" for key, value in rule.parameters.items()).replace("|", "\\|")
+        on = " ".join(filter(None, (", ".join(rule.columns), f"`{values}`" if values else "")))
+        lines.append(f"| {name} | {rule.severity} | {rule.kind} | {on} | {_cell(rule.description)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shape(fields: tuple[Field, ...]) -> str:
+    def one(field: Field) -> str:
+        return f"`{field.name}` {field.type}" + (f" of ({_shape(field.children)})" if field.children else "")
+
+    return ", ".join(one(field) for field in fields)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
+    """Who reads which settings."""
+    from deftunes_contract.settings import LakeSettings, LogSettings
+    from deftunes_extract.settings import ExtractSettings
+    from deftunes_lake.settings import SparkSettings
+    from deftunes_serving.settings import ServingSettings
+
+    yield "every command", LogSettings
+    yield "every stage", LakeSettings
+    yield "extract", ExtractSettings
+    yield "lake, transform, quality", SparkSettings
+    yield "dbt", ServingSettings
+
+
+def settings_page() -> str:
+    """Every setting once, with its default and meaning."""
+    lines = ["# Settings\n", "*Where* things are comes from the environment; *what and when* from arguments.\n"]
+    lines += ["| variable | read by | default | meaning |", "| --- | --- | --- | --- |"]
+    lines.append("| DEFTUNES_HOME | deftunes | `.deftunes` | where an embedded platform keeps its state |")
+    seen: set[str] = set()
+    for reader, kind in settings_classes():
+        for field in kind.model_fields.values():
+            name = field.alias or ""
+            if name in seen:
+                continue
+            seen.add(name)
+            lines.append(f"| {name} | {reader} | {_default(field.default)} | {_cell(field.description or '')} |")
+    lines += ["", (DOCS / "settings-standard.txt").read_text(encoding="utf-8").strip()]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _default(value: object) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    return "" if value in ("", None) else f"`{value}`"
+
+
+def commands_page() -> str:
+    """Every command with the help it prints, and the exit codes."""
+    lines = ["# Commands\n", "Exit codes of all of them ([stage-contract.md](stage-contract.md)):\n"]
+    lines += [f"- {code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode]
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    for command in COMMANDS:
+        call = [str(Path(sys.executable).parent / command[0]), *command[1:], "--help"]
+        told = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
+        text = "\n".join(line.rstrip() for line in told.stdout.strip().splitlines())
+        lines += [f"\n## {' '.join(command)}\n", "```text", text, "```"]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+PAGES = {"contracts.md": contracts_page, "settings.md": settings_page, "commands.md": commands_page}
+
+
+def main(argv: list[str]) -> int:
+    """Write the pages, or with --check say which differ."""
+    stale = []
+    for name, write in PAGES.items():
+        page, text = DOCS / name, write()
+        if "--check" not in argv:
+            page.write_text(text, encoding="utf-8")
+        elif not page.exists() or page.read_text(encoding="utf-8") != text:
+            stale.append(str(page))
+    if stale:
+        sys.stderr.write(f"{', '.join(stale)}: not what the code says; run `make format` and commit the result\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
