@@ -66,14 +66,13 @@ def demo(
     ] = None,
 ) -> None:
     """Start a simulated shop, run both pipelines over it, show the result, stop the shop."""
-    from deftunes_cli.demo import world
-    from deftunes_simulator.world import WorldConfig
+    from deftunes_cli.demo import world, world_config
 
     home = _home()
     plan = [Interval.parse("2020-01-01", "2020-02-01")]
     while len(plan) < months:
         plan.append(plan[-1].following)
-    config = WorldConfig(seed=seed, scale=scale, songs_csv=songs_csv, faults=tuple(fault or ()))
+    config = world_config(seed=seed, scale=scale, songs_csv=songs_csv, faults=tuple(fault or ()))
     with world(home, config):
         record = _run(home, runs.plan_of("all", plan, _run_id(), (), False))
     _finish(home, record)
@@ -99,14 +98,15 @@ def run(
 @app.command(epilog="Example: deftunes verify --json > before.json")
 def verify(as_json: Json = False) -> None:
     """Reconcile every hop: source = landed = published + quarantined = facts, in rows and in money."""
+    from deftunes_cli.verify import render
     from deftunes_cli.verify import verify as reconcile
 
     _home()
     found = reconcile(from_environment(LakeSettings), _serving())
     if as_json:
-        print(found.to_json())  # noqa: T201  # the result itself, for pipes
+        print(found.to_json(), end="")  # noqa: T201  # the result itself, for pipes
     else:
-        found.render(Console())
+        render(found, Console())
     if not found.reconciled:
         raise typer.Exit(ExitCode.BUG)
 
@@ -116,7 +116,7 @@ def status(as_json: Json = False) -> None:
     """What the last run did and what is published."""
     from deftunes_cli.status import status_of
 
-    found = status_of(_home(), from_environment(LakeSettings))
+    found = status_of(_home(), from_environment(LakeSettings), _serving())
     if as_json:
         print(found.to_json())  # noqa: T201  # the result itself, for pipes
     else:
@@ -126,9 +126,9 @@ def status(as_json: Json = False) -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def simulate(context: typer.Context) -> None:
     """The simulated shop alone: everything after `simulate` goes to deftunes-simulator, e.g. serve --scale 2000."""
-    from deftunes_simulator.__main__ import work
+    from deftunes_simulator.__main__ import main as simulator
 
-    work(context.args)
+    raise typer.Exit(simulator(context.args))
 
 
 def _home() -> Home:
@@ -156,14 +156,14 @@ def _run(home: Home, plan: runs.Plan) -> RunRecord:
 def _finish(home: Home, record: RunRecord) -> None:
     """Reconcile, draw the dashboard, print the summary; end with the run's code, or 1 when money does not add up."""
     from deftunes_cli.dashboard import write_dashboard
-    from deftunes_cli.summary import render
+    from deftunes_cli.summary import render_run
+    from deftunes_cli.verify import render
     from deftunes_cli.verify import verify as reconcile
 
     settings, console = from_environment(LakeSettings), Console()
     found = reconcile(settings, _serving())
-    found.render(console)
-    dashboard = write_dashboard(home, settings, _serving(), record)
-    render(record, console, dashboard)
+    render(found, console)
+    render_run(record, console, write_dashboard(home, settings, _serving(), record))
     if record.exit_code:
         raise typer.Exit(record.exit_code)
     if not found.reconciled:

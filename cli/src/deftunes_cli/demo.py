@@ -12,12 +12,23 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 from deftunes_cli.home import Home
-from deftunes_contract.exits import UsageError
-from deftunes_simulator.world import World, WorldConfig, start_world
+from deftunes_contract.exits import Temporary, UsageError
+from deftunes_simulator.config import WorldConfig
+from deftunes_simulator.errors import ConfigError, DatabaseUnavailable, WorldUnavailable
+from deftunes_simulator.world import World, start_world
 
 WORLD = "world.json"
+
+
+def world_config(**wishes: Any) -> WorldConfig:
+    """The world to start. Raises UsageError when there can be no such world."""
+    try:
+        return WorldConfig(**wishes)
+    except ConfigError as impossible:
+        raise UsageError(f"{impossible}; see deftunes simulate faults and deftunes simulate serve --help") from None
 
 
 def prepare(home: Home, config: WorldConfig) -> None:
@@ -39,7 +50,13 @@ def prepare(home: Home, config: WorldConfig) -> None:
 def world(home: Home, config: WorldConfig) -> Iterator[World]:
     """The running world, named to the stages by their own settings; stopped at the end, whatever happened."""
     prepare(home, config)
-    with start_world(config, home.world) as running:
+    try:
+        running = start_world(config, home.world)
+    except ConfigError as impossible:
+        raise UsageError(str(impossible)) from None
+    except (DatabaseUnavailable, WorldUnavailable) as away:
+        raise Temporary(f"the simulated shop did not start: {away}") from None
+    with running:
         os.environ["DEFTUNES_API_URL"] = running.api_url
         os.environ["DEFTUNES_SONGS_DSN"] = running.songs_dsn
         yield running

@@ -1,7 +1,7 @@
 """Pages of docs/ that are written from the code: contracts.md, settings.md, commands.md.
 
-    python -m deftunes_cli.pages            write them
-    python -m deftunes_cli.pages --check    exit 1 when one is not what the code says
+python -m deftunes_cli.pages            write them
+python -m deftunes_cli.pages --check    exit 1 when one is not what the code says
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def contracts_page() -> str:
     """Every entity: columns, landed record, rules."""
     parts = ["# Data contracts\n"]
     parts.append(
-        "One [Open Data Contract Standard](https://bitol-io.github.io/open-data-contract-standard/) file per entity in\n"
-        "`jobs/contract/src/deftunes_contract/entities/`. Every stage derives from it: Spark types, quarantine checks,\n"
-        "expectation suites, dbt sources.\n"
+        "One [Open Data Contract Standard](https://bitol-io.github.io/open-data-contract-standard/) file per entity\n"
+        "in `jobs/contract/src/deftunes_contract/entities/`. Every stage derives from it: Spark types, quarantine\n"
+        "checks, expectation suites, dbt sources.\n"
     )
     parts.extend(_entity(load(name)) for name in (*ENTITIES, "quarantine"))
     return HEAD + "\n".join(parts)

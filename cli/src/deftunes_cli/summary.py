@@ -11,7 +11,7 @@ from rich.table import Table
 from deftunes_cli.record import RunRecord
 
 
-def render(record: RunRecord, console: Console, dashboard: Path | None) -> None:
+def render_run(record: RunRecord, console: Console, dashboard: Path | None) -> None:
     """Print steps that need attention, seconds by stage, and where to look next."""
     failed = [step for step in record.steps if step.exit_code]
     for step in failed:

@@ -1,0 +1,128 @@
+"""What is published and what the last run did, read from metadata and files: no Spark, no data file opened."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from deftunes_cli.home import Home
+from deftunes_cli.record import RunRecord, last_record
+from deftunes_cli.verify.snapshots import published_intervals, read_metadata, table_locations
+from deftunes_contract.entity import ENTITIES, load
+from deftunes_contract.interval import Interval
+from deftunes_contract.receipt import Receipt, find_receipt
+from deftunes_contract.settings import LakeSettings
+from deftunes_contract.shelf import Shelf, open_shelf
+from deftunes_contract.zones import RECEIPT
+
+
+class IntervalStatus(BaseModel):
+    """One entity and month: delivered when, published by which run, how much. Money in USD."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entity: str
+    month: str
+    delivered_at: datetime | None
+    published_by: str | None
+    rows: int | None
+    quarantined: int | None
+    amount: Decimal | None
+    waiting: bool
+    """Whether what is delivered is not what is public."""
+
+
+class Status(BaseModel):
+    """The platform at a glance."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lake: str
+    serving: str | None
+    last_run: RunRecord | None
+    intervals: tuple[IntervalStatus, ...]
+
+    def to_json(self) -> str:
+        """For programs."""
+        return self.model_dump_json(indent=2)
+
+    def render(self, console: Console) -> None:
+        """For people."""
+        console.print(f"lake     {self.lake}", highlight=False, soft_wrap=True)
+        console.print(f"serving  {self.serving or 'nothing built yet'}", highlight=False, soft_wrap=True)
+        if self.last_run is None:
+            console.print("no run yet; try: deftunes demo", highlight=False)
+        else:
+            self._render_run(self.last_run, console)
+        if self.intervals:
+            self._render_intervals(console)
+
+    @staticmethod
+    def _render_run(run: RunRecord, console: Console) -> None:
+        ended = "still running or killed" if run.exit_code is None else f"exit code {run.exit_code}"
+        console.print(f"last run {run.run_id} ({', '.join(run.months)}): {ended}", highlight=False)
+        for step in run.steps:
+            if step.exit_code:
+                console.print(f"  exit {step.exit_code}: {step.sentence}", markup=False, highlight=False)
+
+    def _render_intervals(self, console: Console) -> None:
+        table = Table()
+        for name in ("entity", "month", "state", "published by"):
+            table.add_column(name)
+        for name in ("rows", "quarantined", "USD"):
+            table.add_column(name, justify="right")
+        for found in self.intervals:
+            state = "published" if found.published_by else "not public"
+            if found.waiting:
+                state = "delivery waits" if found.published_by else "delivered, not public"
+            numbers = ["" if n is None else f"{n:,}" for n in (found.rows, found.quarantined, found.amount)]
+            table.add_row(found.entity, found.month, state, found.published_by or "", *numbers)
+        console.print(table)
+
+
+def status_of(home: Home, settings: LakeSettings, serving: Path) -> Status:
+    """Read the state of a platform; an empty one gives an empty status."""
+    shelf = open_shelf(settings.lake)
+    locations = table_locations(settings)
+    found: list[IntervalStatus] = []
+    for name in ENTITIES:
+        published = published_intervals(name, read_metadata(locations[name])) if name in locations else {}
+        receipts = _receipts(shelf, name)
+        for ingest_on in sorted({*published, *receipts}):
+            receipt, public = receipts.get(ingest_on), published.get(ingest_on)
+            found.append(
+                IntervalStatus(
+                    entity=name,
+                    month=Interval.of_ingest_on(ingest_on).month,
+                    delivered_at=receipt.landed_at if receipt else None,
+                    published_by=public.summary.run_id if public else None,
+                    rows=public.summary.rows if public else None,
+                    quarantined=public.summary.quarantined_units if public else None,
+                    amount=public.summary.amount if public else None,
+                    waiting=receipt is not None and (public is None or public.summary.receipt != receipt.digest),
+                )
+            )
+    return Status(
+        lake=settings.lake,
+        serving=str(serving) if serving.exists() else None,
+        last_run=last_record(home),
+        intervals=tuple(found),
+    )
+
+
+def _receipts(shelf: Shelf, name: str) -> dict[date, Receipt]:
+    """Deliveries of an entity by ingest_on."""
+    entity = load(name)
+    found: dict[date, Receipt] = {}
+    for path in shelf.list(entity.landing_folder):
+        if path.endswith(f"/{RECEIPT}"):
+            ingest_on = date.fromisoformat(path.rsplit("ingest_on=", 1)[1].split("/", 1)[0])
+            receipt = find_receipt(shelf, entity, ingest_on)
+            if receipt is not None:
+                found[ingest_on] = receipt
+    return found
