@@ -154,7 +154,14 @@ def test_a_bad_interval_is_refused_in_clear_words(
 
 
 def test_the_api_documents_itself(get: Callable[..., Any]) -> None:
-    assert get("/docs").status == 200
+    page = get("/docs")
+    assert page.status == 200
+    # scripts from elsewhere would leave the page blank behind a firewall
+    loaded = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page.body.decode())
+    assert any(name.endswith(".js") for name in loaded)
+    for name in loaded:
+        assert name.startswith("/"), f"/docs loads {name} from elsewhere"
+        assert get(name).status == 200
     schemas = get("/openapi.json").json()["components"]["schemas"]
     assert list(schemas["SessionRecord"]["properties"]) == SESSION_KEYS
     assert list(schemas["SessionItem"]["properties"]) == ITEM_KEYS

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi_offline import FastAPIOffline
 
 from .body import Break, CleanEnd, Reset, Stall, array_chunks, broken_chunks
 from .calendar import Calendar
@@ -137,7 +138,10 @@ def _iso_day(text: str) -> date:
 def create_app(config: WorldConfig, connections: Connections) -> FastAPI:
     """Build the application for one world; raises ConfigError."""
     shop = Shop(config, connections)
-    app = FastAPI(title="DeFtunes operational API", version="1.0", description=(__doc__ or "").partition("\n")[0])
+    # its /docs page brings its own scripts: FastAPI's would load them from the internet
+    app = FastAPIOffline(
+        title="DeFtunes operational API", version="1.0", description=(__doc__ or "").partition("\n")[0]
+    )
 
     @app.get("/users", responses={200: {"model": list[UserRecord]}}, tags=["data"])
     async def users(request: Request, start_date: StartDate = None, end_date: EndDate = None) -> Response:
