@@ -1,0 +1,152 @@
+"""`deftunes-lake`: fetch jars, warm Spark up, make tables, publish, roll back, maintain, and say what is there."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from pydantic import TypeAdapter
+
+from deftunes_contract.entity import ENTITIES
+from deftunes_contract.exits import UsageError
+from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.logs import configure_logs
+from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.shelf import open_shelf
+from deftunes_lake.jars import fetch_jars
+from deftunes_lake.java import archive_file, record_archive
+from deftunes_lake.maintain import maintain
+from deftunes_lake.publish import publish
+from deftunes_lake.rollback import rollback
+from deftunes_lake.session import open_session, session_of_process
+from deftunes_lake.settings import JarSettings, SparkSettings
+from deftunes_lake.status import TableStatus, as_text, status
+from deftunes_lake.tables import ensure_tables
+
+EXAMPLES = """\
+  deftunes-lake jars
+  deftunes-lake warm
+  deftunes-lake create
+  deftunes-lake publish users sessions --start 2020-01-01 --end 2020-02-01 --run-id january
+  deftunes-lake rollback users sessions --start 2020-01-01 --end 2020-02-01
+  deftunes-lake maintain --older-than-days 14 --dry-run
+  deftunes-lake status --json"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = new_parser("deftunes-lake", "Look after the Iceberg tables. Where they are: docs/settings.md.", EXAMPLES)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("jars", help="download Spark's jars (jars.lock) into DEFTUNES_JARS")
+    verbs.add_parser("warm", help="record a class archive, with which Spark starts in about half the time")
+    verbs.add_parser("create", help="make the tables, or grow them to their contracts")
+    one = verbs.add_parser("publish", help="make what the gates let through public")
+    two = verbs.add_parser("rollback", help="show an interval as it was before it was last published")
+    for verb in (one, two):
+        verb.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
+        add_interval(verb)
+    three = verbs.add_parser("maintain", help="compact, expire, remove strays; public rows stay the same")
+    three.add_argument(
+        "--older-than-days", type=_days, default=7, metavar="N", help="keep younger snapshots and branches (default 7)"
+    )
+    three.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    four = verbs.add_parser("status", help="what is public, by which run, and what waits on branches")
+    four.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1 day, found {days}")
+    return days
+
+
+def work(argv: Sequence[str]) -> str:
+    """Do what argv asks; returns one sentence. Raises StageError."""
+    arguments = _parser().parse_args(argv)
+    verbs: dict[str, Callable[[argparse.Namespace], str]] = {
+        "jars": _jars,
+        "warm": _warm,
+        "create": _create,
+        "publish": _publish,
+        "rollback": _rollback,
+        "maintain": _maintain,
+        "status": _status,
+    }
+    return verbs[arguments.verb](arguments)
+
+
+def _jars(_: argparse.Namespace) -> str:
+    settings = from_environment(JarSettings)
+    count, size = fetch_jars(settings.jars, settings.maven_url)
+    return f"all jars are in {settings.jars}: {count} fetched ({size / 1e6:.1f} MB), the others were there"
+
+
+def _warm(_: argparse.Namespace) -> str:
+    # no lake is needed, and one that is set shall not be touched
+    settings = from_environment(SparkSettings, DEFTUNES_LAKE="/")
+    size = record_archive(settings)
+    return f"recorded {archive_file(settings)} ({size / 1e6:.0f} MB); Spark will start in about half the time"
+
+
+def _create(_: argparse.Namespace) -> str:
+    settings = from_environment(SparkSettings)
+    done = ensure_tables(open_session(settings), settings)
+    return "; ".join(done) if done else f"all tables of {settings.database} are as their contracts want them"
+
+
+def _publish(arguments: argparse.Namespace) -> str:
+    interval, run_id = interval_of(arguments), run_id_of(arguments)
+    settings = from_environment(SparkSettings)
+    done = publish(open_session(settings), settings, open_shelf(settings.lake), arguments.entities, interval, run_id)
+    what = ", ".join(f"{p.entity} ({p.summary.rows} rows)" if p.moved else f"{p.entity} (was already)" for p in done)
+    return f"published {interval} of run {run_id}: {what}"
+
+
+def _rollback(arguments: argparse.Namespace) -> str:
+    interval = interval_of(arguments)
+    settings = from_environment(SparkSettings)
+    done = rollback(open_session(settings), settings, arguments.entities, interval)
+    return f"rolled back {interval}: {'; '.join(map(str, done))}; run deftunes-dbt build to show it"
+
+
+def _maintain(arguments: argparse.Namespace) -> str:
+    settings = from_environment(SparkSettings)
+    done = maintain(
+        open_session(settings), settings, older_than_days=arguments.older_than_days, dry_run=arguments.dry_run
+    )
+    return f"{'would maintain' if arguments.dry_run else 'maintained'} {len(done)} tables: {'; '.join(map(str, done))}"
+
+
+def _status(arguments: argparse.Namespace) -> str:
+    settings = from_environment(SparkSettings)
+    tables = status(open_session(settings), settings)
+    if arguments.json:
+        text = TypeAdapter(tuple[TableStatus, ...]).dump_json(tables, indent=2).decode()
+    else:
+        text = as_text(tables)
+    sys.stdout.write(f"{text}\n")
+    return f"{sum(table.rows is not None for table in tables)} of {len(tables)} tables are there"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and return the exit code."""
+    return run_stage("deftunes-lake", work, argv)
+
+
+def console() -> None:
+    """The console script and the container's entry point."""
+    try:
+        logs = from_environment(LogSettings)
+        configure_logs(logs.log_format, logs.log_level)
+    except UsageError:
+        # main reads the same settings again and says what is wrong with them
+        configure_logs("auto")
+    with session_of_process():
+        code = main()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    console()

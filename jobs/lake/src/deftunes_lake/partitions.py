@@ -1,0 +1,75 @@
+"""One partition of a table as a set of files: counted from the manifests, or put onto another state of the table.
+
+Data flow: snapshot → branch. Reads and writes metadata only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from deftunes_lake.native import Conflict, committing, jvm
+from deftunes_lake.refs import change_refs
+from deftunes_lake.snapshots import Snapshot, refs_of, snapshot_of
+
+EPOCH = date(1970, 1, 1)
+
+
+def partition_filter(spark: SparkSession, ingest_on: date) -> Any:
+    """Iceberg expression `ingest_on = D`."""
+    days = (ingest_on - EPOCH).days
+    return jvm(spark).org.apache.iceberg.expressions.Expressions.equal("ingest_on", days)
+
+
+def partition_files(spark: SparkSession, table: Any, snapshot_id: int, ingest_on: date) -> list[Any]:
+    """The data files of the partition `ingest_on` in one snapshot, read from the manifests."""
+    scan = table.newScan().useSnapshot(snapshot_id).filter(partition_filter(spark, ingest_on))
+    # without its column statistics a file that is put elsewhere could no longer be skipped by readers
+    tasks = scan.includeColumnStats().planFiles()
+    files: dict[str, Any] = {}
+    try:
+        iterator = tasks.iterator()
+        while iterator.hasNext():
+            file = iterator.next().file()
+            files[file.location()] = file
+    finally:
+        tasks.close()
+    return list(files.values())
+
+
+def partition_rows(spark: SparkSession, table: Any, snapshot_id: int, ingest_on: date) -> int:
+    """Rows of the partition `ingest_on` in one snapshot, counted from the manifests."""
+    return sum(file.recordCount() for file in partition_files(spark, table, snapshot_id, ingest_on))
+
+
+def put_partition(
+    spark: SparkSession,
+    table: Any,
+    branch: str,
+    base: int,
+    source: int,
+    ingest_on: date,
+    properties: Mapping[str, str],
+) -> tuple[Snapshot, Snapshot]:
+    """On a new branch at snapshot `base`, replace the partition by that of `source`, by reference to its files.
+
+    The files are those that were written (and judged), so not a row can differ, and not a byte is copied. Returns the
+    new snapshot and the base. Raises Conflict.
+    """
+    change_refs(table, branches={branch: base})
+    table.refresh()
+    overwrite = table.newOverwrite().overwriteByRowFilter(partition_filter(spark, ingest_on)).toBranch(branch)
+    for file in partition_files(spark, table, source, ingest_on):
+        overwrite = overwrite.addFile(file)
+    for key, value in properties.items():
+        overwrite = overwrite.set(key, value)
+    with committing(f"the partition {ingest_on} on {branch}"):
+        overwrite.commit()
+    table.refresh()
+    new, old = snapshot_of(table, refs_of(table).branches.get(branch)), snapshot_of(table, base)
+    if new is None or old is None or new.parent_id != base:
+        raise Conflict(f"branch {branch} was moved by somebody else")
+    return new, old

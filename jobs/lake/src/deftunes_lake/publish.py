@@ -1,0 +1,219 @@
+"""Publish: what a gate let through becomes main, table by table, facts last.
+
+    branch run_<run>_<D> + gate result ─► main, tag interval_<D>, tag before_<D>
+
+What protects it: nothing moves until every entity of the call has a passing gate result that names the very head of
+its branch. In one table main, tags and branch change in one commit, so a killed publish leaves each table either as it
+was or done, and calling it again does the rest. If main moved since the run staged its rows, the judged data files are
+put onto the new main first (on a branch of their own, counted and summed before it becomes main). Run alone:
+`deftunes-lake publish users sessions --start 2020-01-01 --end 2020-02-01`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+import structlog
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+from deftunes_contract.entity import Entity, load
+from deftunes_contract.exits import DataRefused, StageError, Temporary
+from deftunes_contract.gate import find_gate_result
+from deftunes_contract.interval import Interval
+from deftunes_contract.settings import LakeSettings
+from deftunes_contract.shelf import Shelf
+from deftunes_contract.summary import StagedSummary
+from deftunes_contract.zones import before_tag, interval_tag
+from deftunes_contract.zones import branch as branch_name
+from deftunes_lake.native import load_table
+from deftunes_lake.partitions import partition_rows, put_partition
+from deftunes_lake.races import until_settled
+from deftunes_lake.reading import read_snapshot
+from deftunes_lake.refs import change_refs
+from deftunes_lake.snapshots import MAIN, Snapshot, is_ancestor, refs_of, snapshot_of
+from deftunes_lake.tables import table_name
+
+
+@dataclass(frozen=True)
+class Target:
+    """One table of a publish: where the run's rows are and where they go."""
+
+    entity: Entity
+    table: str
+    ingest_on: date
+    run_id: str
+
+    @property
+    def branch(self) -> str:
+        """The run's branch."""
+        return branch_name(self.run_id, self.ingest_on)
+
+    @property
+    def rebased(self) -> str:
+        """How the branches begin on which judged rows meet a main that moved; each attempt has its own."""
+        return f"{self.branch}_rebased_"
+
+    def leftovers(self, branches: Iterable[str]) -> dict[str, None]:
+        """The branches of this target, to be dropped when it is public."""
+        return {name: None for name in branches if name == self.branch or name.startswith(self.rebased)}
+
+    def __str__(self) -> str:
+        return f"{self.entity.name} {self.ingest_on} of run {self.run_id}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became (or already was) public: the snapshot, and whether this call did it."""
+
+    entity: str
+    snapshot: Snapshot
+    summary: StagedSummary
+    moved: bool
+
+
+def publish(
+    spark: SparkSession, settings: LakeSettings, shelf: Shelf, entities: Sequence[str], interval: Interval, run_id: str
+) -> tuple[Published, ...]:
+    """Publish one interval of a run, all entities or (when a gate is not open) none.
+
+    Raises DataRefused when a gate is closed; Temporary when something was not staged or not judged, or others kept
+    winning. Calling it again, after success or a kill, ends in the same state.
+    """
+    targets = [
+        Target(load(name), table_name(settings, name), interval.ingest_on, run_id) for name in facts_last(entities)
+    ]
+    judged = {target.table: _judged(spark, shelf, target) for target in targets}
+    done = []
+    for target in targets:
+        published = until_settled(f"publishing {target}", partial(_publish, spark, target, judged[target.table]))
+        structlog.get_logger("lake").info(
+            f"{target.entity.name} {'is public' if published.moved else 'was public already'}",
+            ingest_on=str(target.ingest_on),
+            snapshot=published.snapshot.id,
+            rows=published.summary.rows,
+            amount=str(published.summary.amount) if published.summary.amount is not None else None,
+        )
+        done.append(published)
+    return tuple(done)
+
+
+def facts_last(entities: Sequence[str]) -> list[str]:
+    """Entities in the order in which they may become public: a sale never before the person and the song."""
+    return sorted(dict.fromkeys(entities), key=lambda name: load(name).amount is not None)
+
+
+def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> int | None:
+    """The snapshot that may become public, None when the run is public already. Changes nothing."""
+    table = load_table(spark, target.table)
+    head = snapshot_of(table, refs_of(table).branches.get(target.branch))
+    if head is None:
+        _published_by_run(table, target)
+        return None
+    _staged(target, head)
+    stage = f"{target.entity.name} --start {Interval.of_ingest_on(target.ingest_on).start} --end {target.ingest_on}"
+    gate = find_gate_result(shelf, target.entity.name, target.ingest_on, target.run_id)
+    if gate is None:
+        raise Temporary(f"{target}: expected a gate result, found none; run deftunes-quality {stage} first")
+    if gate.snapshot_id != head.id:
+        raise Temporary(
+            f"{target}: the gate judged snapshot {gate.snapshot_id}, but branch {target.branch} is at {head.id}; "
+            f"it was staged again, rerun deftunes-quality {stage}"
+        )
+    if not gate.passed:
+        broken = "; ".join(f"{rule.id} (expected {rule.expected}, found {rule.observed})" for rule in gate.closing)
+        raise DataRefused(
+            f"{target}: the gate is closed by {broken or 'no named rule'}; nothing was published, main is as it was. "
+            "Correct the source or the contract, then run extract, transform and quality again"
+        )
+    return head.id
+
+
+def _staged(target: Target, head: Snapshot) -> StagedSummary:
+    """What the branch's head says of itself. Raises Temporary when it is not this run's interval."""
+    staged = head.staged
+    wanted = (target.entity.name, target.ingest_on, target.run_id)
+    if staged is None or (staged.entity, staged.ingest_on, staged.run_id) != wanted:
+        raise Temporary(
+            f"{target}: branch {target.branch} was begun but holds no staged rows of it; "
+            "run deftunes-transform and deftunes-quality again"
+        )
+    return staged
+
+
+def _published_by_run(table: Any, target: Target) -> Published:
+    """The interval as this run published it. Raises Temporary when another run did, or nobody."""
+    public = snapshot_of(table, refs_of(table).tags.get(interval_tag(target.ingest_on)))
+    staged = None if public is None else public.staged
+    if public is None or staged is None or staged.run_id != target.run_id:
+        by = f"the public rows are those of run {staged.run_id}" if staged else "it is not public either"
+        raise Temporary(
+            f"{target}: expected branch {target.branch} of {target.table}, found none, and {by}; "
+            "run deftunes-transform and deftunes-quality first"
+        )
+    return Published(target.entity.name, public, staged, moved=False)
+
+
+def _publish(spark: SparkSession, target: Target, judged: int | None) -> Published:
+    """Move one table, in one commit. Raises Conflict when somebody else committed meanwhile."""
+    table = load_table(spark, target.table)
+    refs = refs_of(table)
+    head = snapshot_of(table, refs.branches.get(target.branch))
+    if head is None:
+        # moved by a call that was killed later on, or by the same call running twice at once
+        return _published_by_run(table, target)
+    if head.id != judged:
+        raise Temporary(f"{target}: the branch moved while publishing; rerun deftunes-quality, then publish again")
+    summary = _staged(target, head)
+    main = refs.branches[MAIN]
+    if is_ancestor(table, head.id, main):
+        # staging was begun anew after publishing, and killed before it wrote: nothing new to show
+        change_refs(table, branches=target.leftovers(refs.branches))
+        return Published(target.entity.name, head, summary, moved=False)
+    public = head.id
+    if not is_ancestor(table, main, head.id):
+        public = _rebase(spark, table, target, head, main)
+        table = load_table(spark, target.table)
+    change_refs(
+        table,
+        forward_to=public,
+        tags={
+            interval_tag(target.ingest_on): public,
+            # what the interval showed before: its last publication; if there was none, main without it
+            before_tag(target.ingest_on): refs.tags.get(interval_tag(target.ingest_on), main),
+        },
+        branches=target.leftovers(refs_of(table).branches),
+    )
+    snapshot = snapshot_of(load_table(spark, target.table), public)
+    if snapshot is None:
+        raise StageError(f"{target}: published snapshot {public} is gone from {target.table}; look at its history")
+    return Published(target.entity.name, snapshot, summary, moved=True)
+
+
+def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot, main: int) -> int:
+    """Put the judged files onto the main that moved, prove it where nobody looks; returns the new snapshot."""
+    summary = _staged(target, head)
+    structlog.get_logger("lake").info(
+        f"main of {target.entity.name} moved since run {target.run_id} staged its rows; putting them onto it"
+    )
+    properties = summary.to_properties() | {"deftunes-rebased": str(head.id)}
+    branch = f"{target.rebased}{uuid.uuid4().hex[:8]}"
+    candidate, before = put_partition(spark, table, branch, main, head.id, target.ingest_on, properties)
+    found = read_snapshot(spark, target.table, candidate.id).where(f.col("ingest_on") == f.lit(target.ingest_on))
+    amount = f.sum(target.entity.amount) if target.entity.amount else f.lit(None)
+    row = found.agg(f.count("*").alias("rows"), amount.alias("amount")).collect()[0]
+    others = candidate.total_rows - row["rows"]
+    others_before = before.total_rows - partition_rows(spark, table, main, target.ingest_on)
+    expected = (summary.rows, summary.amount or 0, others_before)
+    if (row["rows"], row["amount"] or 0, others) != expected:
+        raise StageError(
+            f"{target}: expected {summary.rows} rows, amount {summary.amount}, and {others_before} rows of other "
+            f"intervals on the new main, found {row['rows']}, {row['amount']} and {others}; main was not touched, "
+            f"branch {branch} of {target.table} shows what was found"
+        )
+    return candidate.id

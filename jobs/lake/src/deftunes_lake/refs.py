@@ -1,0 +1,56 @@
+"""Moving branches and tags of a table, several at once, in ONE commit: readers see all of it or nothing.
+
+What protects main: it is only ever fast-forwarded, Iceberg checks the ancestry against the state that it commits to,
+and a commit of anybody else in between is a Conflict.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.errors import IllegalArgumentException
+
+from deftunes_lake.native import Conflict, committing, first_line
+from deftunes_lake.snapshots import MAIN, refs_of
+
+NONE: Mapping[str, int | None] = {}
+
+
+def change_refs(
+    table: Any,
+    *,
+    forward_to: int | None = None,
+    branches: Mapping[str, int | None] = NONE,
+    tags: Mapping[str, int | None] = NONE,
+) -> None:
+    """Change refs of a loaded table in one commit.
+
+    forward_to: the snapshot that main is fast-forwarded to. branches, tags: name → snapshot id, None removes (no
+    error when it is gone). Raises Conflict when the table changed since it was loaded.
+    """
+    found = refs_of(table)
+    change = table.manageSnapshots()
+    try:
+        if forward_to is not None:
+            # Iceberg forwards to a branch, and a run's own could be moved by another process between looking and
+            # moving; a branch that lives in this commit only stands on exactly this snapshot
+            own = f"forward_{uuid.uuid4().hex}"
+            change = change.createBranch(own, forward_to).fastForwardBranch(MAIN, own).removeBranch(own)
+        for name, target in tags.items():
+            if target is not None:
+                change = change.replaceTag(name, target) if name in found.tags else change.createTag(name, target)
+            elif name in found.tags:
+                change = change.removeTag(name)
+        for name, target in branches.items():
+            if target is not None:
+                known = name in found.branches
+                change = change.replaceBranch(name, target) if known else change.createBranch(name, target)
+            elif name in found.branches:
+                change = change.removeBranch(name)
+        with committing(f"branches and tags of {table.name()}"):
+            change.commit()
+    except IllegalArgumentException as error:
+        # the table was refreshed under this change: a ref appeared, vanished, or main went another way
+        raise Conflict(first_line(error)) from error

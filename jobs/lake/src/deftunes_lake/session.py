@@ -1,0 +1,139 @@
+"""The Spark session: made here and nowhere else, from settings alone.
+
+Data flow: none; every stage that works on tables gets its session from `open_session`. Try it alone:
+`python -c "from deftunes_contract.settings import from_environment as f; from deftunes_lake.session import *;
+print(open_session(f(SparkSettings)).version)"`.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark import SparkContext
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from deftunes_contract.exits import StageError
+from deftunes_lake.catalog import CATALOG, IDENTITY, catalog_conf, prepare_catalog_file, s3a_conf
+from deftunes_lake.jars import class_path
+from deftunes_lake.java import java_options, java_release
+from deftunes_lake.settings import SparkSettings
+
+__all__ = ["CATALOG", "close_session", "open_session", "session_conf", "session_of_process"]
+
+
+def open_session(settings: SparkSettings, app_name: str = "deftunes", record_to: str = "") -> SparkSession:
+    """The session on this lake: the running one when there is one, else a new one.
+
+    A process has one JVM. When its running session belongs to another lake, a second session with its own catalog is
+    opened in that JVM; heap, master and jars stay those of the first. record_to: see java.py. Raises UsageError when
+    jars or Java are missing.
+    """
+    catalog = catalog_conf(settings)
+    if not settings.is_glue:
+        prepare_catalog_file(Path(settings.catalog_file).absolute())
+    running = SparkSession.getActiveSession() or _default_session()
+    if running is not None:
+        if running.conf.get(IDENTITY, "") == catalog[IDENTITY]:
+            return running
+        other = running.newSession()
+        for key, value in (catalog | _sql_conf(settings) | s3a_conf(settings, prefix="")).items():
+            other.conf.set(key, value)
+        # Spark keeps one active session per thread; the next call shall find this one
+        other._jvm.SparkSession.setActiveSession(other._jsparkSession)  # type: ignore[union-attr]
+        SparkSession._instantiatedSession = other
+        return other
+    builder = SparkSession.builder.appName(app_name).master(settings.spark_master)
+    for key, value in session_conf(settings, record_to).items():
+        builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+    except PySparkException as error:
+        raise StageError(
+            f"Spark did not start with master {settings.spark_master}: {error}; its own lines above say why"
+        ) from error
+    session.sparkContext.setLogLevel("WARN")
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        # pyspark would print the whole trace of an exception that it raises anyway
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return session
+
+
+def _default_session() -> SparkSession | None:
+    """The session of another thread of this process."""
+    found = SparkSession._instantiatedSession
+    return found if found is not None and found.sparkContext._jsc is not None else None
+
+
+@contextmanager
+def session_of_process() -> Iterator[None]:
+    """For console scripts: SIGTERM ends the work like an interrupt does, and Spark is stopped at the end.
+
+    Kubernetes sends SIGTERM; without this, executors learn of the driver's death only by time-outs.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        close_session()
+
+
+def close_session(*, wait: bool = False) -> None:
+    """Stop the running session, if any. wait: also end the JVM and wait for it; no other can be started after that."""
+    running = _default_session()
+    gateway = SparkContext._gateway
+    if running is not None:
+        running.stop()
+    if wait and gateway is not None:
+        gateway.shutdown()
+        # the JVM lives as long as its standard input
+        gateway.proc.stdin.close()
+        gateway.proc.wait()
+
+
+def session_conf(settings: SparkSettings, record_to: str = "") -> dict[str, str]:
+    """All Spark settings of a new session, `DEFTUNES_SPARK_CONF` last. Raises UsageError for missing jars or Java."""
+    java_release()
+    jars = class_path(settings.jars)
+    conf = {
+        # one setting for both worlds: locally the folder is the user's, in pods it is the image's
+        "spark.driver.extraClassPath": jars,
+        "spark.executor.extraClassPath": jars,
+        "spark.driver.memory": settings.spark_driver_memory,
+        "spark.driver.extraJavaOptions": java_options(settings, record_to),
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.eventLog.enabled": "false",
+        # tracing every column expression back to its line of Python costs more than small queries do
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        # nobody else uses this Spark, so nobody waits for another to release its locality
+        "spark.locality.wait": "0",
+    }
+    if settings.is_local:
+        # a local Spark talks to itself: no port of it may be reachable from outside
+        conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    return conf | _sql_conf(settings) | s3a_conf(settings) | catalog_conf(settings) | settings.extra_conf
+
+
+def _sql_conf(settings: SparkSettings) -> dict[str, str]:
+    conf = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.adaptive.enabled": "true",
+        # without Arrow a null string of a pandas frame becomes the text 'nan'
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+    }
+    partitions = settings.spark_partitions or (settings.cores if settings.is_local else None)
+    if partitions is not None:
+        # Spark's default of 200 costs a local shuffle of a few thousand rows some 2 s of empty tasks
+        conf["spark.sql.shuffle.partitions"] = str(partitions)
+    return conf

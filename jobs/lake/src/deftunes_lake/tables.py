@@ -1,0 +1,164 @@
+"""The Iceberg tables as the contracts want them: made once, then only ever grown.
+
+Data flow: contracts → catalog. A contract that asks for less, or for something else under an old name, is refused
+before anything is changed, so no stage can write rows that older rows contradict. Run alone: `deftunes-lake create`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from deftunes_contract.entity import ENTITIES, Entity, Field, load
+from deftunes_contract.exits import DataRefused
+from deftunes_contract.settings import LakeSettings
+from deftunes_lake.catalog import CATALOG
+from deftunes_lake.native import JAVA_ERRORS, Conflict, NoTable, causes, committing, first_line, load_table
+from deftunes_lake.races import until_settled
+from deftunes_lake.types import column_sql, literal, quoted, spark_schema, spark_type
+
+__all__ = ["CATALOG", "ensure_tables", "spark_schema", "spark_type", "table_name"]
+
+QUARANTINE = "quarantine"
+PROPERTIES = {
+    "format-version": "2",  # Redshift Spectrum and pyiceberg read v2 whole, v3 not yet
+    "write.delete.mode": "copy-on-write",  # Spectrum pays for every delete file it has to merge
+    "write.update.mode": "copy-on-write",
+    "write.merge.mode": "copy-on-write",
+    "write.format.default": "parquet",
+    "write.parquet.compression-codec": "zstd",
+    # one write fills one partition: hashing by partition would send all its rows through one task,
+    # and sorting by a constant inside each task would be for nothing
+    "write.distribution-mode": "none",
+    "write.spark.fanout.enabled": "true",
+    # old metadata files go by themselves; a reader that pinned a metadata file has this many commits to finish
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "100",
+    # many months may be staged at once; the defaults (4 tries) give up where patience helps
+    "commit.retry.num-retries": "25",
+    "commit.retry.min-wait-ms": "50",
+    "commit.retry.max-wait-ms": "5000",
+    # expire_snapshots needs it; no file is shared with another table
+    "gc.enabled": "true",
+}
+WIDENINGS = {("int", "long"), ("float", "double")}
+"""Type changes that Iceberg makes without touching data, beside a decimal of more digits."""
+
+
+def table_name(settings: LakeSettings, entity: str) -> str:
+    """Three-part name, e.g. `lake.deftunes_transform.users`."""
+    return f"{CATALOG}.{settings.database}.{entity}"
+
+
+def ensure_tables(
+    spark: SparkSession, settings: LakeSettings, names: Sequence[str] = (*ENTITIES, QUARANTINE)
+) -> tuple[str, ...]:
+    """Make the database and tables, each with a first snapshot; grow those that are there to their contracts.
+
+    Any number of processes may do so at once. Returns what was done, one sentence each, nothing when all was as it
+    should be. Raises DataRefused when a table contradicts its contract, Temporary when others kept winning.
+    """
+    done: list[str] = []
+    for entity in map(load, names):
+        name = table_name(settings, entity.name)
+        # another process may make or grow the same table meanwhile: then its work is looked at, not repeated
+        done += until_settled(f"making {name}", partial(_ensure, spark, settings, name, entity))
+    return tuple(done)
+
+
+def _ensure(spark: SparkSession, settings: LakeSettings, name: str, entity: Entity) -> list[str]:
+    done: list[str] = []
+    try:
+        table = load_table(spark, name)
+    except NoTable:
+        _create(spark, settings, name, entity)
+        done.append(f"made {name}")
+        table = load_table(spark, name)
+    additions = _growth(name, table, entity)
+    for statement in additions:
+        _change(spark, statement)
+    if additions:
+        done.append(f"grew {name} to contract version {entity.version}: {'; '.join(additions)}")
+        table.refresh()
+    if table.currentSnapshot() is None:
+        # branches start from a snapshot, so an empty table needs one
+        with committing(f"the first snapshot of {name}"):
+            table.newAppend().commit()
+    return done
+
+
+def _create(spark: SparkSession, settings: LakeSettings, name: str, entity: Entity) -> None:
+    _change(spark, f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{quoted(settings.database)}")
+    columns = ",\n  ".join(column_sql(column) for column in entity.columns)
+    properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in PROPERTIES.items())
+    _change(
+        spark,
+        f"CREATE TABLE IF NOT EXISTS {name} (\n  {columns}\n) USING iceberg "
+        f"PARTITIONED BY ({', '.join(map(quoted, entity.partition))}) "
+        f"COMMENT {literal(f'{entity.purpose} One row: {entity.grain}.')} TBLPROPERTIES ({properties})",
+    )
+
+
+def _change(spark: SparkSession, statement: str) -> None:
+    """One DDL statement. Raises Conflict when another process was faster: look again and see what is left to do."""
+    try:
+        spark.sql(statement)
+    except JAVA_ERRORS as error:
+        # JdbcCatalog wraps a lost race for a new namespace's row in UncheckedSQLException
+        if causes(error) & {"CommitFailedException", "AlreadyExistsException", "UncheckedSQLException"} or re.search(
+            r"ALREADY_EXISTS|already exists", str(error)
+        ):
+            raise Conflict(first_line(error)) from error
+        raise
+
+
+def _growth(name: str, table: Any, entity: Entity) -> list[str]:
+    """DDL that brings a table to its contract, empty when there is nothing to do. Raises DataRefused."""
+    wanted = {column.name: column for column in entity.columns}
+    found = {column.name(): column for column in table.schema().columns()}
+    refused = [f"{gone} is in the table and not in the contract" for gone in found if gone not in wanted]
+    statements: list[str] = []
+    for column in entity.columns:
+        if column.name not in found:
+            if column.required:
+                refused.append(f"{column.name} is new and required, but older rows do not have it")
+            statements.append(f"ALTER TABLE {name} ADD COLUMNS ({column_sql(column)})")
+            continue
+        statement, reason = _changed(name, column, found[column.name])
+        statements += [statement] if statement else []
+        refused += [reason] if reason else []
+    partition = tuple(field.name() for field in table.spec().fields())
+    if partition != entity.partition:
+        refused.append(f"it is partitioned by {', '.join(partition)}, not by {', '.join(entity.partition)}")
+    if refused:
+        raise DataRefused(
+            f"{name} contradicts contract {entity.name} {entity.version}: {'; '.join(refused)}; "
+            "correct the contract, or load into another DEFTUNES_DATABASE"
+        )
+    return statements
+
+
+def _changed(name: str, column: Field, found: Any) -> tuple[str | None, str | None]:
+    """The statement that one column needs, or why it is refused."""
+    old, new = str(found.type().toString()).replace(" ", ""), column.type.replace(" ", "")
+    alter = f"ALTER TABLE {name} ALTER COLUMN {quoted(column.name)}"
+    if old != new:
+        if (old, new) in WIDENINGS or _more_digits(old, new):
+            return f"{alter} TYPE {spark_type(column).simpleString()}", None
+        return None, f"{column.name} is {old}, the contract says {new}"
+    if column.required and found.isOptional():
+        return None, f"{column.name} may be null in older rows, the contract requires it"
+    if not column.required and found.isRequired():
+        return f"{alter} DROP NOT NULL", None
+    return None, None
+
+
+def _more_digits(old: str, new: str) -> bool:
+    forms = [re.fullmatch(r"decimal\((\d+),(\d+)\)", text) for text in (old, new)]
+    if forms[0] is None or forms[1] is None:
+        return False
+    return forms[0].group(2) == forms[1].group(2) and int(forms[0].group(1)) < int(forms[1].group(1))
