@@ -1,0 +1,1 @@
+"""The porch: what the sources say, landed verbatim, with a receipt written last."""

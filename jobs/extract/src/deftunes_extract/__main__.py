@@ -1,0 +1,105 @@
+"""The porch: lands what the shop's API and songs database say for one month, and signs for it with a receipt.
+
+API (users, sessions) · PostgreSQL (songs) ─► landing_zone/<entity>/ingest_on=<end>/part-… ─► _receipt.json (last)
+
+What protects its output: objects are named by their content, guards refuse an empty or shrunken delivery, and the
+receipt replaces the earlier one in one atomic put; whatever fails before leaves the earlier delivery as it was.
+
+Alone:
+    DEFTUNES_LAKE=/tmp/lake DEFTUNES_API_URL=http://localhost:8000 \\
+        deftunes-extract users sessions --start 2020-01-01 --end 2020-02-01
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import structlog
+
+from deftunes_contract.entity import ENTITIES, load
+from deftunes_contract.exits import UsageError
+from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.logs import configure_logs
+from deftunes_contract.receipt import Receipt
+from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.shelf import open_shelf
+from deftunes_extract.delivery import Order, Source, deliver
+from deftunes_extract.patience import Deadline, Patience
+from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings, settings_for
+
+_EXAMPLES = """\
+  deftunes-extract users sessions --start 2020-01-01 --end 2020-02-01
+  deftunes-extract songs --start 2020-01-01 --end 2020-02-01 --allow-shrink
+"""
+
+
+def work(argv: Sequence[str]) -> str:
+    """Deliver the entities one after the other; one sentence about all. Raises StageError."""
+    parser = new_parser("deftunes-extract", "Land one month of the shop's data, with a receipt.", _EXAMPLES)
+    parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
+    add_interval(parser)
+    parser.add_argument("--allow-empty", action="store_true", help="the month was empty: deliver no records")
+    parser.add_argument("--allow-shrink", action="store_true", help="the catalogue has really become smaller")
+    asked = parser.parse_args(argv)
+    entities = tuple(dict.fromkeys(asked.entities))
+    interval, run_id = interval_of(asked), run_id_of(asked)
+    settings = settings_for(entities)
+    shelf = open_shelf(settings.lake)
+    patience = Patience(settings.attempts, Deadline(settings.deadline))
+    orders = [Order(load(e), interval, run_id, asked.allow_empty, asked.allow_shrink) for e in entities]
+    with _sources(settings) as source_of:
+        sentences = []
+        for order in orders:
+            sentences.append(_sentence(deliver(order, source_of(order), shelf, settings, patience), order))
+            structlog.get_logger("extract").info(f"delivered {sentences[-1]}", source=order.entity.pipeline)
+    return f"delivered {'; '.join(sentences)} to {settings.lake_root}"
+
+
+@contextmanager
+def _sources(settings: ExtractSettings) -> Iterator[Callable[[Order], Source]]:
+    """Makes the source of an order. Clients are made here, and only those that the call needs."""
+    with ExitStack() as stack:
+        makers: dict[str, Callable[[Order], Source]] = {}
+        if isinstance(settings, ApiSettings):
+            from deftunes_extract.api import ApiSource, open_client
+
+            client, silence = stack.enter_context(open_client(settings)), settings.api_timeout
+            makers["api"] = lambda order: ApiSource(client, order.entity, order.interval, silence)
+        if isinstance(settings, SongsSettings):
+            from deftunes_extract.songs import SongsSource
+
+            dsn = settings.dsn
+            makers["songs"] = lambda order: SongsSource(dsn, order.entity)
+        yield lambda order: makers[order.entity.pipeline](order)
+
+
+def _sentence(made: Receipt, order: Order) -> str:
+    stored = sum(o.bytes for o in made.objects) / 1e6
+    units = f" ({made.units:,} rows)" if made.units != made.records else ""
+    money = f", amount {made.amount:,}" if made.amount is not None else ""
+    noticed = f", noticed: {'; '.join(made.warnings)}" if made.warnings else ""
+    size = f"{len(made.objects)} object{'s' if len(made.objects) != 1 else ''} ({stored:,.1f} MB)"
+    return f"{order}: {made.records:,} records{units}{money} in {size}{noticed}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage; its exit code."""
+    return run_stage("extract", work, argv)
+
+
+def console() -> None:
+    """Entry point of the console script and of the container."""
+    try:
+        settings = from_environment(LogSettings)
+    except UsageError as wrong:
+        configure_logs("auto")
+        structlog.get_logger("extract").error(str(wrong), stage="extract", exit_code=int(wrong.exit_code))
+        sys.exit(int(wrong.exit_code))
+    configure_logs(settings.log_format, settings.log_level)
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    console()

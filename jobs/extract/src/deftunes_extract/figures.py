@@ -1,0 +1,194 @@
+"""What a delivery says of itself: units, money, first and last event time, and fields the contract does not expect.
+
+records ─► sums. Nothing is judged here: a record of any shape is landed, and the transform decides what becomes of it.
+
+A record that has exactly the contract's fields in the contract's types is read by a decoder compiled from the contract;
+any other record takes the longer way through the standard library. Both ways count the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from deftunes_contract.entity import Entity, Field
+from deftunes_extract.stream import Record, parse
+
+_TYPES: dict[str, type] = {"string": str, "double": float, "boolean": bool}
+_LARGEST_PRICE = 10**8
+_PRICES_KEPT = 10_000
+_NAMES_KEPT = 1000
+_NAMES_SAID = 20
+_LONGEST_NAME = 64
+"""A source gone wild may send a new field name in every record: few are remembered, fewer are named."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What was landed; the fields mean what they mean in the receipt."""
+
+    records: int
+    units: int
+    amount: Decimal | None = None
+    min_time: datetime | None = None
+    max_time: datetime | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Figures:
+    """Running figures over the records of one reply."""
+
+    def __init__(self, entity: Entity) -> None:
+        self._amount, self._event_time = entity.amount, entity.event_time
+        self._fields = frozenset(field.name for field in entity.record)
+        self._items = next((f for f in entity.record if f.type == "array" and f.children[0].type == "struct"), None)
+        self._item_fields = frozenset(f.name for f in self._items.children[0].children) if self._items else frozenset()
+        needed = {name for name in (entity.event_time, entity.amount, self._items and self._items.name) if name}
+        self._decode = msgspec.json.Decoder(_struct("Record", entity.record, needed)).decode
+        self._cents_of = _CentsOf()
+        self._records = self._units = self._cents = 0
+        self._min_time: datetime | None = None
+        self._max_time: datetime | None = None
+        self._oddities: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def totals(self) -> Totals:
+        """The figures so far. Warnings name what was noticed and let through, most frequent first."""
+        said = [f"{what} in {count:,} {where}" for (what, where), count in self._oddities.most_common(_NAMES_SAID)]
+        if (more := len(self._oddities) - len(said)) > 0:
+            said.append(f"and {more:,} more fields of this kind")
+        return Totals(
+            records=self._records,
+            units=self._units,
+            amount=None if self._amount is None else Decimal(self._cents).scaleb(-2),
+            min_time=self._min_time,
+            max_time=self._max_time,
+            warnings=tuple(said),
+        )
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Count records, given as their JSON text."""
+        self._records += len(records)
+        expected = []
+        for text in records:
+            try:
+                expected.append(self._decode(text))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                self._add_other(_parsed(text))
+        self._add_expected(expected)
+
+    def _add_expected(self, records: Sequence[Any]) -> None:
+        """Records as the contract has them, in loops that run in C: this is where an extract's time goes."""
+        if self._event_time is not None:
+            self._see_times([getattr(record, self._event_time) for record in records])
+        if self._items is None:
+            self._units += len(records)
+            return
+        items = [getattr(record, self._items.name) for record in records]
+        lengths = [len(one) for one in items]
+        self._units += sum(lengths) + lengths.count(0)
+        if self._amount is not None:
+            self._cents += sum(map(self._cents_of.__getitem__, map(attrgetter(self._amount), chain(*items))))
+
+    def _add_other(self, record: Any) -> None:
+        """A record with unknown or missing fields or other types, or no object at all."""
+        items: Any = None
+        if isinstance(record, dict):
+            self._compare("records", record, self._fields, "")
+            if self._event_time is not None:
+                self._see_times([record.get(self._event_time)])
+            items = record.get(self._items.name) if self._items else None
+        else:
+            self._notice("no JSON object", "records")
+        if not isinstance(items, list):
+            self._units += 1
+            return
+        self._units += max(1, len(items))
+        for item in items:
+            if isinstance(item, dict):
+                self._compare("items", item, self._item_fields, f"{self._items.name}[]." if self._items else "")
+                self._cents += _cents(item.get(self._amount)) if self._amount else 0
+
+    def _compare(self, where: str, found: dict[str, Any], expected: frozenset[str], prefix: str) -> None:
+        if found.keys() != expected:
+            for name in found.keys() - expected:
+                shown = name if name.isidentifier() and len(name) <= _LONGEST_NAME else repr(name[:_LONGEST_NAME])
+                self._notice(f"unknown field {prefix}{shown}", where)
+            for name in expected - found.keys():
+                self._notice(f"missing field {prefix}{name}", where)
+
+    def _notice(self, what: str, where: str) -> None:
+        known = (what, where) in self._oddities or len(self._oddities) < _NAMES_KEPT
+        self._oddities[(what, where) if known else ("further unknown fields", where)] += 1
+
+    def _see_times(self, texts: Sequence[Any]) -> None:
+        """Widen the span of event times."""
+        try:
+            moments = list(map(datetime.fromisoformat, texts))
+            extremes = [min(moments), max(moments)] if moments else []
+        except (ValueError, TypeError):  # some are no times, or some have a zone and others none
+            extremes = [moment for moment in map(_time, texts) if moment is not None]
+        for moment in extremes:
+            if moment.tzinfo is None:
+                self._min_time = min(moment, self._min_time or moment)
+                self._max_time = max(moment, self._max_time or moment)
+
+
+class _CentsOf(dict[float, int]):
+    """Cents by price, remembered: a shop has few prices, and looking one up is faster than reckoning."""
+
+    def __missing__(self, price: float) -> int:
+        cents = _cents(price)
+        if len(self) < _PRICES_KEPT:
+            self[price] = cents
+        return cents
+
+
+def _time(text: Any) -> datetime | None:
+    """A time; None for what is none, which is the transform's affair."""
+    try:
+        return datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        return None
+
+
+def _cents(price: Any) -> int:
+    """Cents of a readable price (a JSON number below 10^8 with at most two decimals); 0 for anything else.
+
+    `cents / 100 == price` says the same as `round(price, 2) == price` and takes a quarter of the time: both ask whether
+    the number is the one nearest to a whole number of cents.
+    """
+    if type(price) not in (int, float) or not abs(price) < _LARGEST_PRICE:
+        return 0
+    cents = round(price * 100)
+    return cents if cents / 100 == price else 0
+
+
+def _parsed(text: Record) -> Any:
+    try:
+        return parse(text)
+    except RecursionError:  # at the edge of what the judge of the stream could still read
+        return None
+
+
+def _struct(name: str, fields: Iterable[Field], needed: Collection[str]) -> type[msgspec.Struct]:
+    """A record type that takes exactly these fields; any of them may be null but those that are needed here."""
+    # gc=False: JSON has no cycles, and the collector need not look
+    types = [(f.name, _type(f, needed) if f.name in needed else _type(f, needed) | None) for f in fields]
+    return msgspec.defstruct(name, types, forbid_unknown_fields=True, gc=False)
+
+
+def _type(field: Field, needed: Collection[str]) -> Any:
+    if field.type == "array":
+        return list[_type(field.children[0], needed)]  # type: ignore[misc]  # a type made at run time
+    if field.type == "struct":
+        return _struct(field.name.title(), field.children, needed)
+    return _TYPES[field.type]

@@ -1,0 +1,216 @@
+"""Records out of a JSON array that arrives in pieces: each record's own text, verbatim, on one line.
+
+bytes off the wire ─► windows of 128 KiB ─► records (bytes-like, no line break inside) in batches. Memory is bounded
+by a window, or by one record where records are larger; a record above 16 MiB is refused.
+
+Two lanes give the same records. The *judge* is the standard library's decoder, walking record by record: what it takes
+for JSON is JSON here. The *fast lane* lets msgspec split a whole window. It guesses where the window's last record
+ends, from how records were separated so far, and the guess proves itself: what stands before a separator of the array
+is a complete list of values exactly if it decodes as one. Whatever the fast lane does not take goes to the judge.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from deftunes_contract.exits import DataRefused
+from deftunes_extract.patience import SourceFault
+
+WINDOW = 1 << 17
+"""Bytes decoded at once: few enough for the processor's cache, enough that the cost per call vanishes."""
+LARGEST_RECORD = 16 << 20
+
+Record = bytes | msgspec.Raw
+"""A record's own JSON text; bytes-like."""
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_UNFINISHED = re.compile(r"|-|[.]|[eE][+-]?|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|u[0-9a-fA-F]{0,4}")
+"""What may stand between a decoder's stumbling and the end of a text that is JSON as far as it goes."""
+
+
+def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
+    """Batches of records out of the pieces of one JSON array.
+
+    Raises SourceFault: temporary when the array is cut short, refused when it is not a UTF-8 JSON array or a record
+    is larger than 16 MiB.
+    """
+    array = _Array()
+    waiting: list[bytes] = []
+    size, enough = 0, WINDOW
+    for chunk in chunks:
+        waiting.append(chunk)
+        size += len(chunk)
+        if size < enough:
+            continue
+        records, rest = array.split(b"".join(waiting), last=False)
+        if records:
+            yield records
+        waiting, size = [rest], len(rest)
+        # without progress, wait for twice as much: a large record is not read again with every chunk
+        enough = size + WINDOW if records else min(size + max(WINDOW, size), LARGEST_RECORD + WINDOW)
+    records, _ = array.split(b"".join(waiting), last=True)
+    if records:
+        yield records
+
+
+def parse(record: Record) -> Any:
+    """The value of one record, as the judge reads it. Raises RecursionError when it is nested too deeply."""
+    return _DECODER.decode(bytes(record).decode())
+
+
+class _Array:
+    """Where in the array the stream stands."""
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.closed = False
+        self.after_comma = False
+        self.separator = b""
+        self._split_window = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+    def split(self, window: bytes, last: bool) -> tuple[list[Record], bytes]:
+        """Complete records at the start of a window, and what is left over."""
+        if self.separator and not last and (fast := self._fast(window)) is not None:
+            return fast
+        text, partial = _decode(window)
+        records, position = self._walk(text)
+        rest = text[position:].encode() + partial
+        if last and not self.closed:
+            raise SourceFault("the reply ends before its JSON array does")
+        if last and rest:
+            raise _not_json("expected nothing after the array, found a broken character")
+        if len(rest) > LARGEST_RECORD:
+            raise _too_large()
+        return records, rest
+
+    def _fast(self, window: bytes) -> tuple[list[Record], bytes] | None:
+        """The fast lane; None when this window is not for it."""
+        cut = window.rfind(self.separator)
+        if cut <= 0:
+            return None
+        head = window[:cut]
+        try:
+            if not head.isascii():
+                head.decode()  # msgspec does not look into strings that it only passes over
+            records: list[Record] = list(self._split_window(b"[%b]" % head))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if not records or len(head) > LARGEST_RECORD:
+            return None
+        if b"\n" in head or b"\r" in head:
+            records = [_on_one_line(bytes(record)) for record in records]
+        self.after_comma = True
+        return records, window[cut + 1 :]
+
+    def _walk(self, text: str) -> tuple[list[Record], int]:
+        """The judge: records one by one, and the position after the last of them and its comma."""
+        records: list[Record] = []
+        position = 0 if self.opened else self._open(text)
+        comma = 0
+        while self.opened and not self.closed:
+            start = _skip(text, position)
+            if text.startswith("]", start) and not self.after_comma:
+                position, self.closed = start + 1, True
+                break
+            stop = self._value(text, start)
+            if stop is None:
+                break
+            after = _skip(text, stop)
+            if after == len(text):
+                break
+            if text[after] not in ",]":
+                if _UNFINISHED.fullmatch(text, stop):
+                    break  # a number whose end has not arrived
+                raise _not_json(f"expected , or ] after a record, found {_shown(text[after:])}")
+            if comma and text[start] == "{":
+                self.separator = text[comma : start + 1 + len(text[start + 1 : stop].partition(":")[0])].encode()
+            records.append(_encoded(text[start:stop]))
+            position, comma, self.after_comma, self.closed = after + 1, after, text[after] == ",", text[after] == "]"
+        if self.closed:
+            position = self._close(text, position)
+        return records, position
+
+    def _open(self, text: str) -> int:
+        start = _skip(text, 0)
+        if start == len(text):
+            return 0
+        if text[start] != "[":
+            raise SourceFault(
+                f"expected a JSON array, found a reply that begins with {_shown(text[start:])}", DataRefused
+            )
+        self.opened = True
+        return start + 1
+
+    def _close(self, text: str, position: int) -> int:
+        end = _skip(text, position)
+        if end < len(text):
+            raise _not_json(f"expected nothing after the array, found {_shown(text[end:])}")
+        return end
+
+    def _value(self, text: str, start: int) -> int | None:
+        """Where the value at `start` ends; None when its end has not arrived."""
+        try:
+            return _DECODER.raw_decode(text, start)[1]
+        except json.JSONDecodeError as error:
+            if not error.msg.startswith("Unterminated string") and not _UNFINISHED.fullmatch(text, error.pos):
+                raise _not_json(f"{error.msg} at {_shown(text[error.pos :])}") from None
+            return None
+        except RecursionError:
+            raise _not_json("a value is nested too deeply") from None
+
+
+def _skip(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
+
+
+def _decode(window: bytes) -> tuple[str, bytes]:
+    """The text of a window, and the bytes of a character whose end has not arrived."""
+    try:
+        text, used = codecs.utf_8_decode(window, "strict", False)
+    except UnicodeDecodeError as error:
+        raise _not_json(f"expected UTF-8, found byte 0x{window[error.start]:02x} ({error.reason})") from None
+    return text, window[used:]
+
+
+def _encoded(record: str) -> bytes:
+    content = record.encode()
+    if len(content) > LARGEST_RECORD:
+        raise _too_large()
+    return _on_one_line(content)
+
+
+def _on_one_line(record: bytes) -> bytes:
+    # in valid JSON a raw line break is white space between tokens, never part of a string
+    return record.replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def _shown(text: str) -> str:
+    """The first characters of a text, for a message: few, because records hold personal data."""
+    return repr(text[:20]) if text else "nothing"
+
+
+def _refuse_constant(name: str) -> None:
+    raise _not_json(f"{name} is not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def _not_json(found: str) -> SourceFault:
+    return SourceFault(f"expected a JSON array, found invalid JSON: {found}", DataRefused)
+
+
+def _too_large() -> SourceFault:
+    return SourceFault(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRefused)
+
+
+# an integer of thousands of digits is JSON, though no int of Python's
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)

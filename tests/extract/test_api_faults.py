@@ -1,0 +1,203 @@
+"""Every fault of the API has an exit code and a message, and leaves the earlier delivery byte for byte."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def delivered(api: Any, extract: Callable[..., Any], lake: Any, make: Any) -> Callable[[], None]:
+    """An earlier delivery; the result fails when anything of it has changed or been added."""
+    api.say(api.records([make.user(n) for n in range(1, 6)]))
+    assert extract("users", DEFTUNES_API_URL=api.url, DEFTUNES_EXTRACT_ATTEMPTS=3, DEFTUNES_PART_BYTES=300).code == 0
+    before = lake.content()
+    assert len(before) > 2
+
+    def intact() -> None:
+        assert lake.content() == before
+
+    return intact
+
+
+def scripted(api: Any, make: Any, fault: str) -> Any:
+    records = api.records([make.user(n) for n in range(1, 9)])
+    body = b'[{"user_id": "1"}, {"user_id": "2"}'
+    return {
+        "429": api.body(b"slow down", 429),
+        "500": api.body(b"oops", 500),
+        "503": api.body(b"", 503),
+        "reset before the head": api.reset,
+        "reset in the body": api.body(body, promised=10_000, then=api.reset),
+        "closed in the body": api.body(body, promised=10_000),
+        "cut short but complete as HTTP": api.body(body),
+        "empty body": api.body(b""),
+        "html": api.body(b"<html>login</html>", kind="text/html"),
+        "no content type": api.body(b"[]", kind=None),
+        "json text with another type": api.body(b"[]", kind="text/plain; charset=utf-8"),
+        "object": api.body(b'{"detail": "maintenance"}'),
+        "invalid json": api.body(body + b",,]"),
+        "trailing garbage": api.body(b"[{}] []"),
+        "not utf-8": api.body(b'[{"user_name": "Zo\xeb"}]'),
+        "nan": api.body(b'[{"user_name": NaN}]'),
+        "broken gzip": api.body(b"\x1f\x8b\x08 rubbish", headers={"Content-Encoding": "gzip"}),
+        "no content": api.body(b"", 204, kind=None),
+        "400": api.body(b"end_date is not a day " + b"x" * 500, 400),
+        "404": api.body(b"no such path", 404),
+        "401": api.body(b"who are you", 401),
+        "redirect": api.body(b"", 307, headers={"Location": "/elsewhere"}),
+        "empty": api.records([]),
+        "fine": records,
+    }[fault]
+
+
+FAULTS = [
+    ("429", 75, "answers 429 Too Many Requests"),
+    ("500", 75, "answers 500"),
+    ("503", 75, "answers 503"),
+    ("reset before the head", 75, "connection failed"),
+    ("reset in the body", 75, "connection failed"),
+    ("closed in the body", 75, "connection failed"),
+    ("cut short but complete as HTTP", 75, "ends before its JSON array does"),
+    ("empty body", 75, "ends before its JSON array does"),
+    ("html", 65, "expected content type application/json, found 'text/html'"),
+    ("no content type", 65, "found 'none'"),
+    ("json text with another type", 65, "found 'text/plain'"),
+    ("object", 65, "expected a JSON array"),
+    ("invalid json", 65, "invalid JSON"),
+    ("trailing garbage", 65, "expected nothing after the array"),
+    ("not utf-8", 65, "expected UTF-8, found byte 0xeb"),
+    ("nan", 65, "NaN is not JSON"),
+    ("broken gzip", 65, "compression is broken"),
+    ("no content", 65, "expected 200, found 204"),
+]
+WRONG_REQUESTS = [
+    ("400", "end_date is not a day xxx"),
+    ("401", "who are you"),
+    ("404", "no such path"),
+    ("redirect", "'/elsewhere'"),
+]
+
+
+@pytest.mark.parametrize(("fault", "code", "message"), FAULTS)
+def test_a_lasting_fault_ends_with_its_code(
+    delivered: Any, api: Any, extract: Any, make: Any, pauses: list[float], fault: str, code: int, message: str
+) -> None:
+    api.say(scripted(api, make, fault))
+    outcome = extract("users")
+    assert (outcome.code, len(api.asked), len(pauses)) == (code, 3, 2)
+    assert message in outcome.said
+    assert "users for [2020-01-01, 2020-02-01)" in outcome.said
+    assert "earlier delivery is intact" in outcome.said
+    delivered()
+
+
+@pytest.mark.parametrize("fault", [fault for fault, _, _ in FAULTS])
+def test_a_passing_fault_is_survived(api: Any, extract: Any, lake: Any, make: Any, fault: str) -> None:
+    api.say(scripted(api, make, fault), scripted(api, make, "fine"))
+    assert extract("users", DEFTUNES_API_URL=api.url).code == 0
+    receipt = lake.receipt("users")
+    assert receipt.records == len(lake.lines("users")) == 8
+    assert len(api.asked) == 2
+
+
+@pytest.mark.parametrize(("fault", "message"), WRONG_REQUESTS)
+def test_a_wrong_request_is_not_repeated(
+    delivered: Any, api: Any, extract: Any, make: Any, fault: str, message: str
+) -> None:
+    api.say(scripted(api, make, fault))
+    outcome = extract("users")
+    assert (outcome.code, len(api.asked)) == (2, 1)
+    assert message in outcome.said
+    assert len(outcome.said) < 500
+    delivered()
+
+
+def test_an_empty_month_is_refused_unless_the_caller_knows(delivered: Any, api: Any, extract: Any, lake: Any) -> None:
+    api.say(api.records([]))
+    outcome = extract("users")
+    assert (outcome.code, len(api.asked)) == (65, 1)
+    assert "expected at least 1 records, found 0" in outcome.said
+    assert "--allow-empty" in outcome.said
+    delivered()
+    assert extract("users", "--allow-empty").code == 0
+    receipt = lake.receipt("users")
+    assert (receipt.records, receipt.objects, receipt.min_time) == (0, (), None)
+    assert [path.name for path in lake.folder("users").iterdir()] == ["_receipt.json"]
+
+
+def test_parts_of_a_failed_reply_are_removed(delivered: Any, api: Any, extract: Any, make: Any) -> None:
+    other = [make.user(n, user_name=f"other {n}") for n in range(50)]
+    whole = json.dumps(other).encode()
+    api.say(api.body(whole[:-200]))
+    assert extract("users", DEFTUNES_PART_BYTES=300).code == 75
+    delivered()
+
+
+def test_parts_that_the_earlier_delivery_has_too_are_kept(delivered: Any, api: Any, extract: Any, make: Any) -> None:
+    same_beginning = json.dumps([make.user(n) for n in range(1, 6)], separators=(",", ":"), ensure_ascii=False)
+    api.say(api.body(same_beginning[:-20].encode()))
+    assert extract("users", DEFTUNES_PART_BYTES=300).code == 75
+    delivered()
+
+
+@pytest.mark.parametrize("form", ["seconds", "date", "nonsense", "past"])
+def test_retry_after_is_honoured(api: Any, extract: Any, make: Any, pauses: list[float], form: str) -> None:
+    date = datetime.now(UTC) + timedelta(seconds=120 if form == "date" else -120)
+    value = {"seconds": "120", "nonsense": "soon"}.get(form, format_datetime(date, usegmt=True))
+    api.say(api.body(b"", 429, headers={"Retry-After": value}), scripted(api, make, "fine"))
+    assert extract("users", DEFTUNES_API_URL=api.url).code == 0
+    low, high = {"seconds": (120, 120), "date": (100, 121), "nonsense": (1, 2), "past": (0, 0)}[form]
+    assert low <= pauses[0] <= high
+
+
+def test_retry_after_beyond_the_deadline_is_not_waited(delivered: Any, api: Any, extract: Any) -> None:
+    api.say(api.body(b"", 503, headers={"Retry-After": "86400"}))
+    outcome = extract("users", DEFTUNES_EXTRACT_DEADLINE=600)
+    assert (outcome.code, len(api.asked)) == (75, 1)
+    assert "asks to wait 86400 s" in outcome.said
+    delivered()
+
+
+def test_a_drip_feeder_meets_the_deadline(delivered: Any, api: Any, extract: Any) -> None:
+    api.say(api.body(b"[", promised=10**9, then=api.drip))
+    began = time.monotonic()
+    outcome = extract("users", DEFTUNES_EXTRACT_DEADLINE=1)
+    assert time.monotonic() - began < 20
+    assert outcome.code == 75
+    assert "not done within 1 s" in outcome.said
+    delivered()
+
+
+@pytest.mark.parametrize("head", [True, False])
+def test_silence_is_a_temporary_fault(delivered: Any, api: Any, extract: Any, head: bool) -> None:
+    api.say(api.body(b"[", promised=10**6, then=api.stall) if head else api.stall)
+    outcome = extract("users", DEFTUNES_API_TIMEOUT=0.3)
+    assert (outcome.code, len(api.asked)) == (75, 3)
+    assert "silent for too long" in outcome.said
+    delivered()
+
+
+def test_nobody_listening_is_a_temporary_fault(delivered: Any, api: Any, extract: Any) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        outcome = extract("users", DEFTUNES_API_URL=f"http://127.0.0.1:{unused.getsockname()[1]}")
+    assert outcome.code == 75
+    assert "connection failed" in outcome.said
+    delivered()
+
+
+def test_a_compressed_reply_is_read(api: Any, extract: Any, lake: Any, make: Any) -> None:
+    body = gzip.compress(json.dumps([make.user(1)]).encode())
+    api.say(api.body(body, headers={"Content-Encoding": "gzip"}))
+    assert extract("users", DEFTUNES_API_URL=api.url).code == 0
+    assert lake.receipt("users").records == 1
+    assert api.headers[0]["Accept-Encoding"] == "gzip"

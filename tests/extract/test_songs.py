@@ -1,0 +1,453 @@
+"""Songs out of a real PostgreSQL: every quirk of the rows, every fault of table and server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from deftunes_contract.entity import load
+from deftunes_contract.exits import Temporary
+from deftunes_contract.interval import Interval
+from deftunes_contract.receipt import Receipt
+from deftunes_contract.shelf import FolderShelf
+from deftunes_extract import songs as songs_module
+from deftunes_extract.delivery import Order, deliver
+from deftunes_extract.figures import Totals
+from deftunes_extract.patience import Deadline, Patience
+from deftunes_extract.settings import ExtractSettings
+from deftunes_extract.songs import SongsSource
+
+COLUMNS = [field.name for field in load("songs").record]
+ONE_ROW = "INSERT INTO deftunes.songs (track_id, year) VALUES ('TR1', 2000)"
+
+
+def test_quirks_land_and_can_be_copied_back(songs: Any, extract: Any, lake: Any) -> None:
+    titles = [
+        "tab\there",
+        "two\nlines",
+        "cr\r",
+        "back\\slash",
+        "\\N",
+        "",
+        None,
+        'quo"te, comma',
+        "Straße 日本 🎵",
+        "\\.",
+    ]
+    for number, title in enumerate(titles):
+        songs.sql(
+            "INSERT INTO deftunes.songs (track_id, title, duration, year) VALUES (%s, %s, %s, %s)",
+            (f"TR{number}", title, 1 / 3, -1 if title is None else None),
+        )
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    lines = lake.lines("songs")
+    assert len(lines) == len(titles)
+    assert all(line.count(b"\t") == 13 for line in lines)
+    receipt = lake.receipt("songs")
+    assert (receipt.format, receipt.records, receipt.units, receipt.amount) == ("pgcopy", 10, 10, None)
+    assert all(o.name.endswith(".copy.gz") for o in receipt.objects)
+
+    songs.sql("CREATE TABLE deftunes.again (LIKE deftunes.songs)")
+    with psycopg.connect(songs.dsn) as connection:
+        with connection.cursor().copy(f"COPY deftunes.again ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+            copy.write(b"".join(line + b"\n" for line in lines))
+        query = "SELECT track_id, title, duration, year FROM {} ORDER BY track_id"
+        assert (
+            connection.execute(query.format("deftunes.again")).fetchall()
+            == connection.execute(query.format("deftunes.songs")).fetchall()
+        )
+        connection.execute("DROP TABLE deftunes.again")
+
+
+def test_parts_and_reruns(songs: Any, extract: Any, lake: Any) -> None:
+    songs.fill(3000)
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    whole = lake.lines("songs")
+    assert extract("songs", DEFTUNES_PART_BYTES=20_000).code == 0
+    first = lake.receipt("songs")
+    assert len(first.objects) > 10
+    assert lake.lines("songs") == whole
+    assert extract("songs").code == 0
+    assert lake.receipt("songs").objects == first.objects
+
+
+def test_an_empty_catalogue_is_refused(songs: Any, extract: Any, lake: Any) -> None:
+    outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn)
+    assert outcome.code == 65
+    assert "--allow-empty" in outcome.said
+    assert lake.content() == {}
+    assert extract("songs", "--allow-empty").code == 0
+    assert lake.receipt("songs").objects == ()
+
+
+@pytest.mark.parametrize("against", ["the delivery it replaces", "the month before"])
+def test_a_shrunken_catalogue_is_refused(songs: Any, extract: Any, lake: Any, against: str) -> None:
+    february = ("--start", "2020-02-01", "--end", "2020-03-01")
+    month = {"month": february} if against == "the month before" else {}
+    day = "2020-03-01" if month else "2020-02-01"
+    songs.fill(1000)
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    before = lake.content()
+    songs.sql("DELETE FROM deftunes.songs WHERE track_id > 'TR' || lpad('899', 16, '0')")
+    outcome = extract("songs", **month)
+    assert outcome.code == 65
+    for words in ("90% of the 1,000 records", "[2020-01-01, 2020-02-01)", "found 899", "--allow-shrink"):
+        assert words in outcome.said
+    assert lake.content() == before
+    assert extract("songs", "--allow-empty", **month).code == 65
+    assert extract("songs", "--allow-shrink", **month).code == 0
+    assert lake.receipt("songs", day).records == 899
+
+
+def test_a_catalogue_a_tenth_smaller_passes(songs: Any, extract: Any) -> None:
+    songs.fill(1000)
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    songs.sql("DELETE FROM deftunes.songs WHERE track_id > 'TR' || lpad('900', 16, '0')")
+    assert extract("songs").code == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"without": "artist_id"}, "column artist_id is missing"),
+        ({"year": "text"}, "column year is text, the contract says int"),
+        ({"duration": "text"}, "column duration is text, the contract says double"),
+        ({"duration": "money"}, "column duration is money, the contract says double"),
+        ({"track_id": "integer"}, "column track_id is integer, the contract says string"),
+        ({"title": "bytea"}, "column title is bytea, the contract says string"),
+    ],
+)
+def test_a_table_of_another_shape_is_refused(songs: Any, extract: Any, lake: Any, table: Any, message: str) -> None:
+    songs.create(**table)
+    outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn)
+    assert outcome.code == 65
+    assert message in outcome.said
+    assert lake.content() == {}
+
+
+@pytest.mark.parametrize(
+    ("types", "warnings"),
+    [
+        ({"mood": "text"}, ("unknown field mood",)),
+        ({"year": "bigint"}, ("column year is bigint, the contract says int",)),
+        ({"artist_mbid": "uuid", "title": "varchar(80)", "duration": "numeric(9,3)", "shs_perf": "smallint"}, ()),
+    ],
+)
+def test_a_table_that_says_more_or_nearly_the_same_is_read(
+    songs: Any, extract: Any, lake: Any, types: dict[str, str], warnings: tuple[str, ...]
+) -> None:
+    songs.create(**types)
+    songs.sql(ONE_ROW)
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    assert lake.receipt("songs").warnings == warnings
+    assert lake.lines("songs")[0].count(b"\t") == 13
+
+
+def test_columns_land_in_the_contracts_order(songs: Any, extract: Any, lake: Any) -> None:
+    songs.create(without="track_id")
+    songs.sql("ALTER TABLE deftunes.songs ADD COLUMN track_id text")
+    songs.sql(ONE_ROW)
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    fields = dict(zip(COLUMNS, lake.lines("songs")[0].split(b"\t"), strict=True))
+    assert (fields["track_id"], fields["year"], fields["title"]) == (b"TR1", b"2000", rb"\N")
+
+
+@pytest.mark.parametrize(
+    "setting", ["extra_float_digits = -9", "client_encoding = 'LATIN1'", "bytea_output = 'escape'"]
+)
+def test_a_roles_defaults_do_not_change_the_text(songs: Any, extract: Any, lake: Any, setting: str) -> None:
+    songs.sql("INSERT INTO deftunes.songs (track_id, title, duration) VALUES ('TR1', 'Zoë', 0.1::float8 + 0.2)")
+    songs.sql(f"ALTER ROLE postgres SET {setting}")
+    try:
+        assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    finally:
+        songs.sql("ALTER ROLE postgres RESET ALL")
+    fields = dict(zip(COLUMNS, lake.lines("songs")[0].decode().split("\t"), strict=True))
+    assert (fields["title"], fields["duration"]) == ("Zoë", "0.30000000000000004")
+
+
+def test_rows_hidden_by_a_policy_are_not_a_smaller_catalogue(songs: Any, extract: Any) -> None:
+    songs.fill(10)
+    for statement in (
+        "DROP ROLE IF EXISTS reader",
+        "CREATE ROLE reader LOGIN",
+        "GRANT USAGE ON SCHEMA deftunes TO reader",
+        "GRANT SELECT ON deftunes.songs TO reader",
+        "ALTER TABLE deftunes.songs ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY few ON deftunes.songs USING (year > 2010)",
+    ):
+        songs.sql(statement)
+    try:
+        outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn.replace("postgres@", "reader@"))
+    finally:
+        songs.sql("DROP OWNED BY reader")
+        songs.sql("DROP ROLE reader")
+    assert outcome.code == 2
+    assert "row-level security" in outcome.said
+
+
+# --- configuration and secrets ---
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("postgres@", "nobody@"), 'role "nobody" does not exist'),
+        (("/deftunes", "/elsewhere"), 'database "elsewhere" does not exist'),
+    ],
+)
+def test_a_wrong_address_is_a_usage_error(songs: Any, extract: Any, change: tuple[str, str], message: str) -> None:
+    outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn.replace(*change))
+    assert outcome.code == 2
+    assert message in outcome.said
+    assert "DEFTUNES_SONGS_DSN" in outcome.said
+
+
+@pytest.mark.parametrize("drop", ["TABLE deftunes.songs", "SCHEMA deftunes CASCADE"])
+def test_a_missing_table_is_a_usage_error(songs: Any, extract: Any, drop: str) -> None:
+    songs.sql(f"DROP {drop}")
+    outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn)
+    assert outcome.code == 2
+    assert "does not exist" in outcome.said
+
+
+def test_nobody_listening_is_temporary(songs: Any, extract: Any, pauses: list[float]) -> None:
+    outcome = extract(
+        "songs", DEFTUNES_SONGS_DSN="postgresql://postgres@127.0.0.1:1/deftunes", DEFTUNES_EXTRACT_ATTEMPTS=2
+    )
+    assert (outcome.code, len(pauses)) == (75, 1)
+    assert "refused" in outcome.said
+
+
+@pytest.fixture
+def locked_role(songs: Any, database: Any) -> Any:
+    """A role with a password that the server really asks for."""
+    rules = Path(database.pgdata) / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"host all locked 127.0.0.1/32 scram-sha-256\n{before}")
+    for statement in (
+        "SELECT pg_reload_conf()",
+        "DROP ROLE IF EXISTS locked",
+        "CREATE ROLE locked LOGIN PASSWORD 'hunter2-sesame'",
+        "GRANT USAGE ON SCHEMA deftunes TO locked",
+        "GRANT SELECT ON deftunes.songs TO locked",
+    ):
+        songs.sql(statement)
+    yield songs.dsn.replace("postgres@", "locked:{}@")
+    rules.write_text(before)
+    for statement in ("SELECT pg_reload_conf()", "DROP OWNED BY locked", "DROP ROLE locked"):
+        songs.sql(statement)
+
+
+@pytest.mark.parametrize("way", ["dsn", "file", "environment"])
+def test_a_password_is_used_and_never_shown(
+    songs: Any, locked_role: str, extract: Any, lake: Any, tmp_path: Path, way: str
+) -> None:
+    songs.fill(3)
+    secret = locked_role.format("hunter2-sesame")
+    mounted = tmp_path / "dsn"
+    mounted.write_text(f"{secret}\n")
+    ways = {
+        "dsn": {"DEFTUNES_SONGS_DSN": secret},
+        "file": {"DEFTUNES_SONGS_DSN": None, "DEFTUNES_SONGS_DSN_FILE": mounted},
+        "environment": {"DEFTUNES_SONGS_DSN": secret.replace(":hunter2-sesame", ""), "PGPASSWORD": "hunter2-sesame"},
+    }
+    outcome = extract("songs", **ways[way])
+    assert outcome.code == 0
+    receipt = lake.receipt("songs")
+    host = songs.dsn.split("@")[1]
+    assert receipt.source == f"postgresql://{host} deftunes.songs"
+    everything = outcome.log + receipt.to_json().decode()
+    assert "hunter2-sesame" not in everything
+    assert "locked" not in everything
+
+
+def test_a_wrong_password_is_a_usage_error_that_does_not_show_it(locked_role: str, extract: Any) -> None:
+    outcome = extract("songs", DEFTUNES_SONGS_DSN=locked_role.format("wrong-guess"))
+    assert outcome.code == 2
+    assert "password authentication failed" in outcome.said
+    assert "wrong-guess" not in outcome.log
+    missing = extract("songs", DEFTUNES_SONGS_DSN=locked_role.replace(":{}", ""))
+    assert missing.code == 2
+    assert "no password supplied" in missing.said
+
+
+# --- a server that fails in the middle ---
+
+
+class Disturbed:
+    """The songs, with something happening once in the middle of the copy."""
+
+    def __init__(self, dsn: str, disturb: Callable[[], object]) -> None:
+        self.inner = SongsSource(dsn, load("songs"))
+        self.name = self.inner.name
+        self.disturb = disturb
+        self.readings = 0
+
+    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
+        self.readings += 1
+        first = self.readings == 1
+
+        def disturbing(lines: bytes, count: int) -> None:
+            nonlocal first
+            put(lines, count)
+            if first:
+                first = False
+                self.disturb()
+
+        return self.inner.read(deadline, disturbing)
+
+
+def delivered(lake: Any, source: Any, attempts: int = 4, seconds: float = 60) -> Receipt:
+    order = Order(load("songs"), Interval(date(2020, 1, 1), date(2020, 2, 1)), "test")
+    patience = Patience(attempts, Deadline(seconds), lambda _: time.sleep(0.2))
+    settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_PART_BYTES=300_000)
+    return deliver(order, source, FolderShelf(lake.root), settings, patience)
+
+
+KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deftunes-extract'"
+
+
+def test_a_connection_lost_in_the_middle_is_retried(songs: Any, lake: Any) -> None:
+    songs.fill(150_000)
+    source = Disturbed(songs.dsn, lambda: songs.sql(KILL))
+    made = delivered(lake, source)
+    assert source.readings == 2
+    assert made.records == len(lake.lines("songs")) == 150_000
+    assert len(list(lake.folder("songs").iterdir())) == len(made.objects) + 1
+
+
+def test_a_server_that_crashes_in_the_middle_is_waited_for(songs: Any, database: Any, lake: Any) -> None:
+    songs.fill(150_000)
+    songs.sql("CHECKPOINT")
+    source = Disturbed(songs.dsn, lambda: database.restart(crash=True))
+    assert delivered(lake, source, attempts=20).records == 150_000
+    assert source.readings > 1
+
+
+def test_a_connection_that_is_always_lost_ends_temporarily(songs: Any, lake: Any) -> None:
+    songs.fill(150_000)
+    source = Disturbed(songs.dsn, lambda: None)
+    source.read = lambda deadline, put: source.inner.read(  # type: ignore[method-assign]
+        deadline, lambda lines, count: (put(lines, count), songs.sql(KILL), None)[-1]
+    )
+    with pytest.raises(Temporary, match=r"terminating connection|server closed|connection"):
+        delivered(lake, source, attempts=2)
+    assert lake.content() == {}
+
+
+def test_rows_changed_after_they_were_counted_do_not_show(
+    songs: Any, extract: Any, lake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs.fill(100)
+    copy = SongsSource._copy
+
+    def change_first(*arguments: Any) -> int:
+        songs.sql("DELETE FROM deftunes.songs WHERE track_id > 'TR' || lpad('50', 16, '0')")
+        return copy(*arguments)
+
+    monkeypatch.setattr(SongsSource, "_copy", change_first)
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    assert lake.receipt("songs").records == 100
+
+
+def test_a_copy_that_brings_another_number_of_rows_is_not_delivered(
+    songs: Any, extract: Any, lake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs.fill(100)
+    copy = SongsSource._copy
+    monkeypatch.setattr(SongsSource, "_copy", lambda *arguments: copy(*arguments) - 1)
+    outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn, DEFTUNES_EXTRACT_ATTEMPTS=2)
+    assert outcome.code == 75
+    assert "counted 100 rows but received 99" in outcome.said
+    assert lake.content() == {}
+
+
+def test_the_table_may_be_replaced_between_two_reads(songs: Any, lake: Any) -> None:
+    songs.fill(10)
+    source = SongsSource(songs.dsn, load("songs"))
+    assert delivered(lake, source).records == 10
+    songs.create()
+    songs.fill(20)
+    assert delivered(lake, source).records == 20
+
+
+def test_a_locked_table_is_not_waited_for_beyond_the_deadline(songs: Any, lake: Any) -> None:
+    songs.fill(10)
+    with psycopg.connect(songs.dsn) as rival:
+        rival.execute("LOCK TABLE deftunes.songs IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(Temporary):
+            delivered(lake, SongsSource(songs.dsn, load("songs")), seconds=0.5)
+
+
+def test_a_server_that_falls_silent_is_given_up(songs: Any, lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay between the two stops passing bytes on: no error, no end, just nothing."""
+    monkeypatch.setattr(songs_module, "_SILENCE_SECONDS", 0.3)
+    songs.fill(150_000)
+    with Relay(songs.dsn) as relay:
+        source = Disturbed(relay.dsn, relay.pause)
+        with pytest.raises(Temporary, match="is silent for"):
+            delivered(lake, source, attempts=1)
+    assert lake.content() == {}
+
+
+class Relay:
+    """Passes bytes between a client and the database until told to pause."""
+
+    def __init__(self, dsn: str) -> None:
+        self.target = ("127.0.0.1", int(dsn.rsplit(":", 1)[1].split("/")[0]))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.dsn = dsn.replace(f":{self.target[1]}/", f":{self.listener.getsockname()[1]}/")
+        self.paused = threading.Event()
+        self.sockets: list[Any] = [self.listener]
+
+    def pause(self) -> None:
+        self.paused.set()
+
+    def __enter__(self) -> Relay:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self.sockets:
+            one.close()
+
+    def _accept(self) -> None:
+        client, _ = self.listener.accept()
+        server = socket.create_connection(self.target)
+        self.sockets += [client, server]
+        for source, target in ((client, server), (server, client)):
+            threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
+
+    def _pass_on(self, source: Any, target: Any) -> None:
+        try:
+            while content := source.recv(65536):
+                if self.paused.is_set():
+                    return
+                target.sendall(content)
+        except OSError:
+            return
+
+
+def test_a_database_of_unchecked_bytes_is_refused_when_they_are_no_text(songs: Any, extract: Any) -> None:
+    songs.sql("DROP DATABASE IF EXISTS bytes")
+    songs.sql("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    dsn = songs.dsn.replace("/deftunes", "/bytes")
+    there = type(songs).__new__(type(songs))
+    there.dsn = dsn
+    there.create()
+    there.sql("INSERT INTO deftunes.songs (track_id, title) VALUES ('TR1', convert_from('\\xff', 'SQL_ASCII'))")
+    try:
+        outcome = extract("songs", DEFTUNES_SONGS_DSN=dsn)
+    finally:
+        songs.sql("DROP DATABASE bytes WITH (FORCE)")
+    assert outcome.code == 65
+    assert "invalid byte sequence" in outcome.said
