@@ -1,0 +1,91 @@
+"""What became of a delivery, counted: good rows, quarantined units by rule, money on both sides.
+
+Data flow: judged rows → one small aggregation → `Census`. `reconcile` compares it with the receipt, so that a row or a
+cent that went missing on the way stops the run before anything is staged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from deftunes_contract.entity import Entity
+from deftunes_contract.exits import DataRefused
+from deftunes_contract.receipt import Receipt
+from deftunes_transform.rules import GOOD, RuleBook
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+_NO_MONEY = Decimal("0.00")
+
+
+@dataclass(frozen=True)
+class Census:
+    """Figures of judged rows. Amounts are None for entities without money; rules: units by the rule they are filed under."""
+
+    records: int
+    rows: int
+    amount: Decimal | None
+    quarantined_units: int
+    quarantined_amount: Decimal | None
+    rules: Mapping[str, int]
+
+
+def first_of_record(entity: Entity) -> str:
+    """SQL condition that one judged row of every landed record meets."""
+    return "item_no IS NULL OR item_no = 0" if "item_no" in entity.key else "true"
+
+
+def count(judged: DataFrame, entity: Entity, book: RuleBook) -> Census:
+    """Count judged rows, in one Spark job. Every row stands for one unit."""
+    amount = f.sum(entity.amount) if entity.amount else f.lit(None)
+    groups = (
+        judged.groupBy("broken")
+        .agg(
+            f.count("*").alias("units"),
+            f.count_if(f.expr(first_of_record(entity))).alias("records"),
+            amount.alias("amount"),
+        )
+        .collect()
+    )
+    rules: Counter[str] = Counter()
+    units, money = {True: 0, False: 0}, {True: _NO_MONEY, False: _NO_MONEY}
+    for group in groups:
+        good = group.broken == GOOD
+        units[good] += group.units
+        money[good] += group.amount or _NO_MONEY
+        if not good:
+            rules[book.first(group.broken)] += group.units
+    return Census(
+        records=sum(group.records for group in groups),
+        rows=units[True],
+        amount=money[True] if entity.amount else None,
+        quarantined_units=units[False],
+        quarantined_amount=money[False] if entity.amount else None,
+        rules=dict(rules.most_common()),
+    )
+
+
+def reconcile(census: Census, receipt: Receipt) -> None:
+    """Raises DataRefused when what was read is not what was landed, in records, units or money."""
+    read = (census.records, census.rows + census.quarantined_units, _sum(census))
+    landed = (receipt.records, receipt.units, receipt.amount)
+    if read != landed:
+        raise DataRefused(
+            f"{receipt.entity} for {receipt.interval} does not add up: expected {_figures(*landed)} as landed, found "
+            f"{_figures(*read)}, of them {census.quarantined_units:,} units in quarantine; nothing was staged. "
+            "Extract and transform read a record differently: please report this with the landed objects"
+        )
+
+
+def _sum(census: Census) -> Decimal | None:
+    if census.amount is None or census.quarantined_amount is None:
+        return None
+    return census.amount + census.quarantined_amount
+
+
+def _figures(records: int, units: int, amount: Decimal | None) -> str:
+    money = "" if amount is None else f" worth {amount:,}"
+    return f"{records:,} records of {units:,} units{money}"

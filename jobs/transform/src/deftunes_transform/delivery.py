@@ -1,0 +1,128 @@
+"""A delivery, accepted: the receipt, and the proof that what lies in the landing zone is what was delivered.
+
+Data flow: landing zone → receipt → names of the objects to read. Objects are named by their content, so a delivery that
+passed cannot change under a reader; it can only be replaced, and `still_there` tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from deftunes_contract.entity import Entity
+from deftunes_contract.exits import DataRefused, StageError, Temporary
+from deftunes_contract.interval import Interval
+from deftunes_contract.receipt import LandedObject, Receipt, find_receipt, read_receipt
+from deftunes_contract.shelf import Shelf
+from deftunes_contract.zones import delivery, receipt
+from pydantic import ValidationError
+
+_AT_ONCE = 4
+"""Objects hashed at a time: enough to keep S3 busy; each is held in memory, and extract cuts them at some 20 MB."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One entity and interval as delivered. uris: full names of the objects, in the receipt's order."""
+
+    entity: Entity
+    interval: Interval
+    receipt: Receipt
+    uris: tuple[str, ...]
+
+
+def accept(shelf: Shelf, entity: Entity, interval: Interval, verify: bool) -> Delivery:
+    """The delivery of an interval.
+
+    verify: compare size and sha256 of every object, else only that it is there. Raises Temporary when nothing was
+    delivered or objects are not those of the receipt, DataRefused when the receipt is not for this contract.
+    """
+    with _shelf_faults(shelf, entity, interval):
+        try:
+            found = read_receipt(shelf, entity, interval)
+        except ValidationError as error:
+            raise DataRefused(
+                f"expected a receipt at {_place(shelf, entity, interval)}, found a file of another form "
+                f"({error.error_count()} faults); {_again(entity, interval)}"
+            ) from None
+        _check_contract(found, entity, interval)
+        folder = delivery(entity.landing_folder, interval.ingest_on)
+        if verify:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                faults = list(pool.map(lambda landed: _fault(shelf, folder, landed), found.objects))
+        else:
+            present = set(shelf.list(folder)) if found.objects else set()
+            faults = [None if f"{folder}/{o.name}" in present else f"{o.name} is gone" for o in found.objects]
+        if said := [fault for fault in faults if fault]:
+            raise _changed(shelf, entity, interval, said[0])
+        return Delivery(entity, interval, found, tuple(shelf.uri(f"{folder}/{o.name}") for o in found.objects))
+
+
+def still_there(shelf: Shelf, accepted: Delivery) -> None:
+    """Raises Temporary when the delivery was replaced or lost an object since it was accepted."""
+    entity, interval = accepted.entity, accepted.interval
+    with _shelf_faults(shelf, entity, interval):
+        now = find_receipt(shelf, entity, interval.ingest_on)
+        if now is None or now.digest != accepted.receipt.digest:
+            raise _changed(shelf, entity, interval, "the receipt is another one than a moment ago")
+        folder = delivery(entity.landing_folder, interval.ingest_on)
+        present = set(shelf.list(folder))
+        if gone := [o.name for o in now.objects if f"{folder}/{o.name}" not in present]:
+            raise _changed(shelf, entity, interval, f"{gone[0]} is gone")
+
+
+def _check_contract(found: Receipt, entity: Entity, interval: Interval) -> None:
+    """Raises DataRefused for a receipt of something else; minor versions of a contract only add to it."""
+    expected = (entity.name, str(interval), entity.landing_format, entity.version.split(".")[0])
+    delivered = (found.entity, f"[{found.start}, {found.end})", found.format, found.contract_version.split(".")[0])
+    if expected != delivered:
+        raise DataRefused(
+            f"expected a delivery of {entity.name} for {interval} as {entity.landing_format} under contract version "
+            f"{entity.version}, found one of {found.entity} for {delivered[1]} as {found.format} under "
+            f"{found.contract_version}; {_again(entity, interval)} with this release"
+        )
+
+
+def _fault(shelf: Shelf, folder: str, landed: LandedObject) -> str | None:
+    content = shelf.read(f"{folder}/{landed.name}")
+    if content is None:
+        return f"{landed.name} is gone"
+    if len(content) != landed.bytes:
+        return f"{landed.name} has {len(content):,} bytes instead of {landed.bytes:,}"
+    if hashlib.sha256(content).hexdigest() != landed.sha256:
+        return f"{landed.name} has another sha256"
+    return None
+
+
+def _changed(shelf: Shelf, entity: Entity, interval: Interval, fault: str) -> Temporary:
+    return Temporary(
+        f"the delivery of {entity.name} for {interval} changed: expected the objects that "
+        f"{_place(shelf, entity, interval)} names, found that {fault}; {_again(entity, interval)}"
+    )
+
+
+def _place(shelf: Shelf, entity: Entity, interval: Interval) -> str:
+    return shelf.uri(receipt(entity.landing_folder, interval.ingest_on))
+
+
+def _again(entity: Entity, interval: Interval) -> str:
+    return f"run deftunes-extract {entity.name} --start {interval.start} --end {interval.end} again"
+
+
+@contextmanager
+def _shelf_faults(shelf: Shelf, entity: Entity, interval: Interval) -> Iterator[None]:
+    """Turns what files and S3 raise into an end of the stage that may be tried again."""
+    try:
+        yield
+    except StageError:
+        raise
+    except Exception as fault:
+        if not isinstance(fault, OSError) and type(fault).__module__.partition(".")[0] not in ("botocore", "boto3"):
+            raise
+        raise Temporary(
+            f"expected to read the delivery of {entity.name} for {interval} at {_place(shelf, entity, interval)}, "
+            f"found {fault}; check DEFTUNES_LAKE and the rights to it, then run the same command again"
+        ) from fault

@@ -1,0 +1,103 @@
+"""JSON records: landed lines as typed structs, and what in them could not be read.
+
+Data flow: `line` → `record`, a struct with the contract's fields. Types come from the contract and are never inferred,
+so a month whose `liked_since` is all null has the types of any other.
+
+What is not lenient: numbers in quotes and words like NaN are no numbers, names are told apart by case, what follows a
+record is a fault. What is: a text field takes any scalar as its text, unknown fields are ignored, and of a field given
+twice the last one counts, as in every JSON reader that extract uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as f
+from pyspark.sql import types as t
+
+UNREADABLE = "unreadable"
+"""Column beside a record that Spark fills with the text when any of it could not be read as declared."""
+OPTIONS = {
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": UNREADABLE,
+    "allowSingleQuotes": "false",
+    "allowNonNumericNumbers": "false",
+    # an unknown field may hold anything, and is skipped without recursion
+    "maxNestingDepth": "100000",
+    "maxNumLen": str(16 << 20),
+    "maxStringLen": str(16 << 20),
+}
+_VARIANT_OPTIONS = OPTIONS | {"maxNestingDepth": "1000"}
+"""Variants are built by recursion: deeper ones would break the task's stack."""
+_LONE_SURROGATE = (
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_NUL = "\0"
+_OPENING = (ord("{"), ord("["))
+
+
+def prepare(spark: SparkSession) -> None:
+    """Let variants, too, take the last of a field given twice; Spark has no option of a reader for it."""
+    spark.conf.set("spark.sql.variant.allowDuplicateKeys", "true")
+
+
+def storable(line: Column) -> Column:
+    """The line with every escaped character that no table can hold (half a surrogate pair) made a NUL; null if plain.
+
+    Java would put a question mark in its place, and nobody would know.
+    """
+    # \\ becomes \u005c, so that every backslash that is left begins an escape
+    escapes = f.replace(line, f.lit("\\\\"), f.lit("\\u005c"))
+    return f.when(line.contains("\\u"), f.regexp_replace(escapes, _LONE_SURROGATE, r"\\u0000"))
+
+
+def parsed(text: Column, schema: t.StructType) -> Column:
+    """Struct of `record` (null where the text is no JSON object) and `unreadable` (null where all could be read).
+
+    Where something could not be read, what could be is there, even of a text that is cut short.
+    """
+    return _read(text, schema, OPTIONS)
+
+
+def apart(text: Column, field: str) -> Column:
+    """The same of a record whose one interesting field is taken as it is, a variant: unreadable is only what is no JSON."""
+    return _read(text, t.StructType([t.StructField(field, t.VariantType())]), _VARIANT_OPTIONS)
+
+
+def no_object(parsed: Column) -> Column:
+    """Whether a text that was `parsed` or taken `apart` gave no record that was read in full."""
+    return parsed["record"].isNull() | parsed[UNREADABLE].isNotNull()
+
+
+def _read(text: Column, schema: t.StructType, options: dict[str, str]) -> Column:
+    """The text is read as the value of a field, so that anything after the record makes it no JSON."""
+    around = t.StructType([t.StructField("record", schema), t.StructField(UNREADABLE, t.StringType())])
+    return f.from_json(f.concat(f.lit('{"record":'), text, f.lit("}")), around, options)
+
+
+def looks_structured(*texts: Column) -> Column:
+    """Whether any of these texts begins like an object or an array, which only a look at the record can decide."""
+    return _any(f.ascii(text).isin(*_OPENING) for text in texts)
+
+
+def structured(value: Column, *paths: str) -> Column:
+    """Whether a variant has an object or an array at any of these paths."""
+    kinds = (f.schema_of_variant(f.try_variant_get(value, path, "variant")) for path in paths)
+    return _any(f.coalesce(kind.startswith("OBJECT") | kind.startswith("ARRAY"), f.lit(False)) for kind in kinds)
+
+
+def has_nul(*texts: Column) -> Column:
+    """Whether any of these texts holds a NUL, which PostgreSQL and Redshift cannot store."""
+    return _any(f.coalesce(text.contains(_NUL), f.lit(False)) for text in texts)
+
+
+def origin(bad: Column) -> list[Column]:
+    """What every judged row keeps of its landed line: a hash of it, and the line itself where the row is bad."""
+    return [f.xxhash64("line").alias("line_hash"), f.when(bad, f.col("line")).alias("line")]
+
+
+def _any(conditions: Iterable[Column]) -> Column:
+    return reduce(lambda left, right: left | right, conditions)

@@ -1,0 +1,159 @@
+"""Sessions: landed JSON lines → judged rows, one an item sold.
+
+Data flow: `line` → contract columns + `broken` (bits of the broken rules) + `line_hash` + `line` (null where all is
+well). Pure: no reading, no writing, no clock.
+
+One bad item does not condemn its neighbours: where anything in a record could not be read as declared, its items are
+taken apart and read one by one. A fault of the envelope (the fields around the items) condemns all of them. A record
+of which no item can be made (no JSON object; `session_items` missing, null, empty or no array) is one row without
+`item_no`.
+
+A record conforms when it is a JSON object with at least one item and `session_start_time` is an ISO timestamp without
+zone; an item conforms when it is an object with a number for `price` (at most two decimals, below 10^8), a boolean for
+`liked`, an ISO timestamp for `liked_since`, each of them or null. No text field holds an object, an array or a NUL.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from deftunes_contract.entity import Entity
+from deftunes_lake.tables import spark_schema
+from deftunes_transform import records, values
+from deftunes_transform.rules import GOOD, RuleBook, bits, union
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+from pyspark.sql import types as t
+
+_ITEMS = "session_items"
+_ENVELOPE = ("user_id", "session_id", "user_agent", "session_start_time")
+_TEXTS = ("song_id", "song_name", "artist_id", "artist_name", "currency", "liked_since")
+_ITEM = (*_TEXTS, "price", "liked")
+
+
+def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+    """Judged rows of landed lines."""
+    envelopes = _envelopes(_apart(_parsed(lines, entity)), entity)
+    return _judged(_items(_envelopes_judged(envelopes, book)), entity, book)
+
+
+def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
+    stored = lines.select("line", records.storable(f.col("line")).alias("stored"))
+    text = f.coalesce("stored", "line")
+    return stored.select(
+        "line",
+        (f.col("stored").isNotNull() & f.col("stored").contains("\\u0000")).alias("nul"),
+        text.alias("text"),
+        records.parsed(text, spark_schema(entity.record)).alias("parsed"),
+    )
+
+
+def _apart(parsed: DataFrame) -> DataFrame:
+    one_by_one = records.no_object(f.col("parsed"))
+    return parsed.select(
+        "line",
+        "nul",
+        f.col("parsed.record").alias("record"),
+        one_by_one.alias("one_by_one"),
+        f.when(one_by_one, records.apart(f.col("text"), _ITEMS)).alias("apart"),
+    )
+
+
+def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
+    """One row a record: `items` as declared, and `flaws`, which says of items read one by one whether they conform."""
+    (schema,) = (spark_schema(field.children[0].children) for field in entity.record if field.name == _ITEMS)
+    flagged = t.StructType([*schema.fields, t.StructField(records.UNREADABLE, t.StringType())])
+    no_object = f.col("one_by_one") & records.no_object(f.col("apart"))
+    elements = f.when(~no_object, f.try_variant_get(f.col("apart.record")[_ITEMS], "$", "array<variant>"))
+
+    def item(element: Column) -> Column:
+        return f.from_json(f.to_json(element), schema, records.OPTIONS)
+
+    def flaw(element: Column) -> Column:
+        return f.from_json(f.to_json(element), flagged, records.OPTIONS)[records.UNREADABLE].isNotNull()
+
+    return apart.select(
+        "line",
+        "nul",
+        no_object.alias("no_object"),
+        *(f.col("record")[name].alias(name) for name in _ENVELOPE),
+        f.when(f.col("one_by_one"), f.transform(elements, item)).otherwise(f.col("record")[_ITEMS]).alias("items"),
+        f.when(f.col("one_by_one"), f.transform(elements, flaw)).alias("flaws"),
+    )
+
+
+def _envelopes_judged(envelopes: DataFrame, book: RuleBook) -> DataFrame:
+    texts = [f.col(name) for name in _ENVELOPE]
+    flawed = f.when(f.col("nul"), records.has_nul(*texts)).otherwise(False) | f.when(
+        records.looks_structured(*texts),
+        records.structured(f.try_parse_json("line"), *(f"$.{name}" for name in _ENVELOPE)),
+    ).otherwise(False)
+    read = {name: values.text(f.col(name)) for name in _ENVELOPE} | {
+        "session_start_time": values.timestamp(f.col("session_start_time"))
+    }
+    staged = envelopes.select(
+        "line", "nul", "no_object", flawed.alias("flawed"), "items", "flaws", *values.staged(read)
+    )
+    held = values.held(_ENVELOPE)
+    nonconform = reduce(or_, (value.unread for value in held.values()), f.col("flawed"))
+    return staged.select(
+        "line",
+        "nul",
+        *_ENVELOPE,
+        union(
+            (bits(book.kind("conform"), nonconform), book.broken(values.unless(f.col("no_object"), held)))
+        ).alias("envelope"),
+        "items",
+        "flaws",
+    )
+
+
+def _items(envelopes: DataFrame) -> DataFrame:
+    """One row an item; one row with `item_no` null where there is none."""
+    exploded = envelopes.select(
+        "line", "nul", *_ENVELOPE, "envelope", "flaws", f.posexplode_outer("items").alias("item_no", "item")
+    )
+    return exploded.select(
+        "line",
+        "nul",
+        *_ENVELOPE,
+        "envelope",
+        "item_no",
+        (f.col("item").isNull() | f.coalesce(f.get("flaws", f.col("item_no")), f.lit(False))).alias("unreadable"),
+        *(f.col("item")[name].alias(name) for name in _ITEM),
+    )
+
+
+def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+    texts = [f.col(name) for name in _TEXTS]
+    element = f.get(f.try_variant_get(f.try_parse_json("line"), f"$.{_ITEMS}", "array<variant>"), f.col("item_no"))
+    flawed = (
+        f.col("unreadable")
+        | f.when(f.col("nul"), records.has_nul(*texts)).otherwise(False)
+        | f.when(
+            records.looks_structured(*texts), records.structured(element, *(f"$.{name}" for name in _TEXTS))
+        ).otherwise(False)
+    )
+    read = {name: values.text(f.col(name)) for name in _ITEM} | {
+        "price": values.price(f.col("price")),
+        "liked_since": values.timestamp(f.col("liked_since")),
+    }
+    staged = items.select(
+        "line", *_ENVELOPE, "envelope", "item_no", "unreadable", flawed.alias("flawed"), *values.staged(read)
+    )
+    held = values.held(_ITEM)
+    nonconform = reduce(or_, (value.unread for value in held.values()), f.col("flawed"))
+    names = [column.name for column in entity.columns if column.name in (*_ENVELOPE, "item_no", *_ITEM)]
+    judged = staged.select(
+        "line",
+        *names,
+        union(
+            (
+                f.col("envelope"),
+                bits(book.kind("conform"), nonconform),
+                book.broken(values.unless(f.col("unreadable"), held)),
+            )
+        ).alias("broken"),
+    )
+    return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))

@@ -1,0 +1,16 @@
+"""Settings of the workshop: those of the floor, and how closely a delivery is looked at."""
+
+from __future__ import annotations
+
+from deftunes_lake.settings import SparkSettings
+from pydantic import Field
+
+
+class TransformSettings(SparkSettings):
+    """Where the lake is, how Spark works on it, and whether landed objects are hashed again before they are read."""
+
+    verify_landing: bool = Field(
+        True,
+        alias="DEFTUNES_VERIFY_LANDING",
+        description="compare size and sha256 of every landed object with the receipt; false: only that it is there",
+    )

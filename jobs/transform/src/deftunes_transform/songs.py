@@ -1,0 +1,75 @@
+"""Songs: landed PostgreSQL COPY lines → judged rows, one a record.
+
+Data flow: `line` → contract columns + `broken` (bits of the broken rules) + `line_hash` + `line` (null where all is
+well). Pure: no reading, no writing, no clock.
+
+COPY text: fields are separated by tabs, `\\N` is null, and what would disturb that is escaped by a backslash (`\\t`,
+`\\n`, `\\\\` …), so a line is cut first and unescaped afterwards. A record conforms when it has as many fields as the
+contract, its numbers are numbers (NaN and infinities, which no sum survives, are none) and it is UTF-8 without NUL.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from deftunes_contract.entity import Entity, Field
+from deftunes_transform import records, values
+from deftunes_transform.rules import GOOD, RuleBook, Value, bits, union
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+
+_READERS = {"string": values.text, "double": values.number, "int": values.integer}
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_SENTINEL = "\0"
+"""Stands for an escaped backslash while the other escapes are undone; PostgreSQL's text cannot hold it."""
+
+
+def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+    """Judged rows of landed lines."""
+    return _judged(_typed(_cut(lines), entity), entity, book)
+
+
+def _cut(lines: DataFrame) -> DataFrame:
+    return lines.select("line", f.split("line", "\t", -1).alias("fields"))
+
+
+def _typed(cut: DataFrame, entity: Entity) -> DataFrame:
+    whole = (f.size("fields") == len(entity.record)) & f.is_valid_utf8("line") & ~f.col("line").contains(_SENTINEL)
+    fields = cut.select(
+        "line",
+        whole.alias("whole"),
+        *(f.get("fields", f.lit(place)).alias(field.name) for place, field in enumerate(entity.record)),
+    )
+    read = {field.name: _value(field) for field in entity.record}
+    return fields.select("line", "whole", *values.staged(read))
+
+
+def _value(field: Field) -> Value:
+    column = f.col(field.name)
+    # a line of another number of fields has none that can be told
+    given = f.when(f.col("whole") & (column != "\\N"), column)
+    return _READERS[field.type](unescaped(given) if field.type == "string" else given)
+
+
+def unescaped(text: Column) -> Column:
+    """One COPY field without its escapes. A backslash before any other character stands for that character."""
+    plain = f.replace(text, f.lit("\\\\"), f.lit(_SENTINEL))
+    for letter, character in _ESCAPES.items():
+        plain = f.replace(plain, f.lit(f"\\{letter}"), f.lit(character))
+    plain = f.replace(plain, f.lit("\\"), f.lit(""))
+    return f.when(text.contains("\\"), f.replace(plain, f.lit(_SENTINEL), f.lit("\\"))).otherwise(text)
+
+
+def _judged(typed: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+    names = [field.name for field in entity.record]
+    held = values.held(names)
+    nonconform = reduce(or_, (value.unread for value in held.values()), ~f.col("whole"))
+    judged = typed.select(
+        "line",
+        *names,
+        union(
+            (bits(book.kind("conform"), nonconform), book.broken(values.unless(~f.col("whole"), held)))
+        ).alias("broken"),
+    )
+    return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))

@@ -1,0 +1,83 @@
+"""Users: landed JSON lines → judged rows, one a record.
+
+Data flow: `line` → contract columns + `broken` (bits of the broken rules) + `line_hash` + `line` (null where all is
+well). Pure: no reading, no writing, no clock.
+
+A record conforms when it is a JSON object whose fields have the declared types: `user_location` is null or an array of
+at most five scalars, the first two of them numbers (as text); `user_since` is an ISO timestamp without zone; no text
+field holds an object, an array or a NUL.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from deftunes_contract.entity import Entity
+from deftunes_lake.tables import spark_schema
+from deftunes_transform import records, values
+from deftunes_transform.rules import GOOD, RuleBook, bits, union
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+_PLACES = ("latitude", "longitude", "place_name", "country_code", "timezone")
+"""What the positions of user_location mean."""
+_TEXTS = ("user_id", "user_lastname", "user_name", "user_since")
+
+
+def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+    """Judged rows of landed lines."""
+    return _judged(_conforming(_typed(_parsed(lines, entity))), entity, book)
+
+
+def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
+    stored = lines.select("line", records.storable(f.col("line")).alias("stored"))
+    return stored.select(
+        "line",
+        (f.col("stored").isNotNull() & f.col("stored").contains("\\u0000")).alias("nul"),
+        records.parsed(f.coalesce("stored", "line"), spark_schema(entity.record)).alias("parsed"),
+    )
+
+
+def _typed(parsed: DataFrame) -> DataFrame:
+    record = f.col("parsed.record")
+    location = record["user_location"]
+    return parsed.select(
+        "line",
+        "nul",
+        (record.isNull() | f.col(f"parsed.{records.UNREADABLE}").isNotNull()).alias("unreadable"),
+        *(record[name].alias(name) for name in _TEXTS),
+        *(f.get(location, f.lit(index)).alias(name) for index, name in enumerate(_PLACES)),
+        (f.coalesce(f.size(location), f.lit(0)) > len(_PLACES)).alias("too_long"),
+    )
+
+
+def _conforming(typed: DataFrame) -> DataFrame:
+    texts = [f.col(name) for name in (*_TEXTS, *_PLACES)]
+    paths = [f"$.{name}" for name in _TEXTS] + [f"$.user_location[{index}]" for index in range(len(_PLACES))]
+    read = {name: values.text(f.col(name)) for name in (*_TEXTS, *_PLACES)} | {
+        "latitude": values.number(f.col("latitude")),
+        "longitude": values.number(f.col("longitude")),
+        "user_since": values.timestamp(f.col("user_since")),
+    }
+    flawed = (
+        f.col("unreadable")
+        | f.col("too_long")
+        | f.when(f.col("nul"), records.has_nul(*texts)).otherwise(False)
+        | f.when(records.looks_structured(*texts), records.structured(f.try_parse_json("line"), *paths)).otherwise(False)
+    )
+    return typed.select("line", "unreadable", flawed.alias("flawed"), *values.staged(read))
+
+
+def _judged(conforming: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+    names = [column.name for column in entity.columns if column.name in (*_TEXTS, *_PLACES)]
+    read = values.held(names)
+    nonconform = reduce(or_, (value.unread for value in read.values()), f.col("flawed"))
+    judged = conforming.select(
+        "line",
+        *names,
+        union((bits(book.kind("conform"), nonconform), book.broken(values.unless(f.col("unreadable"), read)))).alias(
+            "broken"
+        ),
+    )
+    return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))

@@ -1,0 +1,71 @@
+"""Texts and numbers of a source as the contract's types; what cannot be read becomes null and is said to be unread.
+
+Data flow: one column of a parsed record → `Value`. Strict on purpose: Spark's own casts take `2020-1-1`, drop a zone
+without a word and read `12d` as a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from deftunes_transform.rules import Value
+from pyspark.sql import Column
+from pyspark.sql import functions as f
+
+_TIMESTAMP = r"\A(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?\z"
+"""ISO 8601, UTC by agreement and therefore without zone: with one, or with a `Z`, the source has changed its meaning."""
+_NUMBER = r"\A[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+_INTEGER = r"\A-?[0-9]+\z"
+_UNREAD = "unread_"
+_LARGEST_PRICE = Decimal(10) ** 8
+
+
+def text(column: Column) -> Value:
+    """A text, as it is."""
+    return Value(column, f.lit(False))
+
+
+def timestamp(column: Column) -> Value:
+    """A zone-less ISO text as TIMESTAMP_NTZ; impossible dates and times are unread."""
+    return _read(column, f.when(column.rlike(_TIMESTAMP), column.try_cast("timestamp_ntz")))
+
+
+def price(column: Column) -> Value:
+    """A double as DECIMAL(10, 2), if it is the number nearest to a whole number of cents and below 10^8.
+
+    `rint(p * 100) / 100 == p` says the same as `round(p, 2) == p`, without a detour over decimal digits.
+    """
+    readable = (f.abs(column) < f.lit(float(_LARGEST_PRICE))) & (f.rint(column * 100) / 100 == column)
+    return _read(column, f.when(readable, column.cast("decimal(10,2)")))
+
+
+def number(column: Column) -> Value:
+    """A decimal text as a finite DOUBLE."""
+    parsed = f.when(column.rlike(_NUMBER), column.try_cast("double"))
+    return _read(column, f.when(f.abs(parsed) < f.lit(float("inf")), parsed))
+
+
+def integer(column: Column) -> Value:
+    """A decimal text as INT."""
+    return _read(column, f.when(column.rlike(_INTEGER), column.try_cast("int")))
+
+
+def staged(values: Mapping[str, Value]) -> list[Column]:
+    """Columns that hold these values for the next step, which takes them up with `held`."""
+    columns = [value.column.alias(name) for name, value in values.items()]
+    return columns + [value.unread.alias(_UNREAD + name) for name, value in values.items()]
+
+
+def held(names: Iterable[str]) -> dict[str, Value]:
+    """The values that an earlier step staged under these names."""
+    return {name: Value(f.col(name), f.col(_UNREAD + name)) for name in names}
+
+
+def unless(unknown: Column, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The same values, unread as well where nothing is known of them."""
+    return {name: Value(value.column, value.unread | unknown) for name, value in values.items()}
+
+
+def _read(source: Column, read: Column) -> Value:
+    return Value(read, source.isNotNull() & read.isNull())
