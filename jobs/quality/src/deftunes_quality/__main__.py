@@ -1,0 +1,63 @@
+"""deftunes-quality: the gate between a run's branch and the public.
+
+Data flow: Iceberg branch of the run, partition of the interval → Great Expectations, every rule of the contract →
+`quality/<entity>/ingest_on=D/run=R/` (result.json, data_docs/) + exit code. Writes no table.
+What protects the output: see gate.py. Run alone: `deftunes-quality users sessions --start 2020-01-01
+--end 2020-02-01`, after deftunes-transform with the same arguments.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from deftunes_contract.entity import ENTITIES
+from deftunes_contract.exits import UsageError
+from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.logs import configure_logs
+from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.shelf import open_shelf
+from deftunes_lake.session import open_session, session_of_process
+from deftunes_lake.settings import SparkSettings
+from deftunes_quality.gate import Desk, pass_gates
+
+STAGE = "deftunes-quality"
+EXAMPLES = """\
+  deftunes-quality users sessions --start 2020-01-01 --end 2020-02-01 --run-id api-2020-01
+  deftunes-quality songs --start 2020-01-01 --end 2020-02-01
+
+exit codes: 0 all gates open, 65 a gate closed, 75 nothing staged yet, 2 wrong call, 1 a bug"""
+
+
+def work(argv: Sequence[str]) -> str:
+    """Judge what a run staged. Raises StageError."""
+    parser = new_parser(STAGE, "Judge what a run staged of one month; no table is written.", EXAMPLES)
+    parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=" | ".join(ENTITIES))
+    add_interval(parser)
+    arguments = parser.parse_args(argv)
+    interval, run_id = interval_of(arguments), run_id_of(arguments)
+    settings = from_environment(SparkSettings)
+    desk = Desk(open_session(settings, STAGE), settings, open_shelf(settings.lake))
+    return pass_gates(desk, list(dict.fromkeys(arguments.entities)), interval, run_id)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage; returns the exit code."""
+    return run_stage(STAGE, work, argv)
+
+
+def console() -> None:
+    """Console script and container entry point."""
+    try:
+        logs = from_environment(LogSettings)
+        configure_logs(logs.log_format, logs.log_level)
+    except UsageError:
+        # main reads the same settings again and says what is wrong with them
+        configure_logs("auto")
+    with session_of_process():
+        code = main()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    console()

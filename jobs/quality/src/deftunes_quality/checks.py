@@ -1,0 +1,81 @@
+"""What a check is, and what all checks are measured against.
+
+A check is one Great Expectations expectation that stands for one rule of the contract, or for a part of it. The
+modules row_checks.py and interval_checks.py make them, suites.py puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import great_expectations.expectations as gxe
+from great_expectations.expectations.metadata_types import FailureSeverity
+
+from deftunes_contract.entity import Entity, Rule, Severity
+from deftunes_contract.interval import Interval
+from deftunes_contract.summary import StagedSummary
+from deftunes_quality.figures import Quarantined
+from deftunes_quality.references import Unmatched
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the checks are measured against.
+
+    faults: column → what is wrong with it; rules about such a column are skipped, while `conform` closes the gate.
+    unmatched: by rule id; a rule that is not in it could not be judged.
+    """
+
+    entity: Entity
+    interval: Interval
+    staged: StagedSummary
+    previous: StagedSummary | None
+    quarantined: Quarantined
+    faults: Mapping[str, str]
+    unmatched: Mapping[str, Unmatched]
+
+    @property
+    def kept(self) -> int:
+        """Rows that must be on the branch: what landed without what was set aside."""
+        return self.staged.landed_units - self.staged.quarantined_units
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation of one rule. expected: in words. figure: what is judged, None for the rows themselves."""
+
+    rule: Rule
+    expectation: gxe.Expectation
+    expected: str
+    figure: int | float | None = None
+
+
+class Skip(Exception):
+    """A rule that cannot be judged on this interval, with the reason."""
+
+
+def common(rule: Rule, part: str = "") -> dict[str, Any]:
+    """What every expectation carries: the rule it stands for, and how bad its failure is in GX's words."""
+    return {
+        "meta": {"rule": rule.id, "severity": rule.severity.value, "original": rule.original, "kind": rule.kind},
+        "severity": FailureSeverity.WARNING if rule.severity is Severity.WARN else FailureSeverity.CRITICAL,
+        "description": f"{rule.id} ({rule.severity.value}){part and f', {part}'}: {rule.description}",
+    }
+
+
+def figure_check(rule: Rule, name: str, value: int | float, least: Any, most: Any, words: str) -> Check:
+    """A check of one figure; its maximum is the figure itself, and unlike its values it is shown in Data Docs."""
+    part = "" if name == rule.id else name.replace("_", " ")
+    expectation = gxe.ExpectColumnMaxToBeBetween(column=name, min_value=least, max_value=most, **common(rule, part))
+    return Check(rule, expectation, f"{words} {bounds(least, most)}", value)
+
+
+def bounds(least: Any, most: Any) -> str:
+    """Two bounds in words; None is no bound."""
+    if least is None:
+        return f"at most {most}"
+    if most is None:
+        return f"at least {least}"
+    return str(least) if least == most else f"from {least} to {most}"

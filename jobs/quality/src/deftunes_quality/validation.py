@@ -1,0 +1,161 @@
+"""Running a suite with Great Expectations.
+
+Data flow: `Suite` + staged rows → one result per check. A first run counts; what failed on rows is asked again for
+examples. Everything stays in this process: the context is ephemeral and no result leaves it, because examples are
+masked before anybody keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import great_expectations as gx
+import numpy as np
+import pandas as pd
+from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    ExpectationValidationResult,
+)
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from pyspark.sql import DataFrame
+
+from deftunes_contract.exits import StageError
+from deftunes_quality.checks import Check
+from deftunes_quality.privacy import EXAMPLES, shown_row, shown_value
+from deftunes_quality.suites import Suite
+
+COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
+ASKED = 2 * EXAMPLES
+"""Offending values asked for; several may be equal, and EXAMPLES of them are shown."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one check said. found: GX's own result fields. examples: masked."""
+
+    check: Check
+    passed: bool
+    found: Mapping[str, Any]
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What the suite said. pages: GX's results by name, fit to be shown to people."""
+
+    judged: tuple[Judged, ...]
+    pages: Mapping[str, ExpectationSuiteValidationResult]
+
+
+def run_suite(suite: Suite, rows: DataFrame) -> Validation:
+    """Judge every check. Raises StageError (a bug, not a refusal) when Great Expectations could not judge one."""
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+        ),
+    )
+    # the rows are cached or not by who hands them in; GX would cache them and never let go
+    spark_source = context.data_sources.add_spark("rows", persist=False)
+    on_rows = spark_source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("interval")
+    pandas_source = context.data_sources.add_pandas("figures")
+    on_figures = pandas_source.add_dataframe_asset("figures").add_batch_definition_whole_dataframe("interval")
+    figures = pd.DataFrame({column(check): [check.figure] for check in suite.checks if check.figure is not None})
+    pages = {
+        "rows": _validate(on_rows, rows, "rows", [check for check in suite.checks if check.figure is None]),
+        "figures": _validate(on_figures, figures, "figures", [c for c in suite.checks if c.figure is not None]),
+    }
+    judged = list(_collect(suite.checks, pages.values()))
+    return Validation(tuple(_with_examples(suite, judged, on_rows, rows, pages["rows"])), pages)
+
+
+def column(check: Check) -> str:
+    """The column that a check looks at; empty for the whole table."""
+    return str(check.expectation.configuration.kwargs.get("column", ""))
+
+
+def _validate(
+    batches: BatchDefinition[Any], frame: DataFrame | pd.DataFrame, name: str, checks: Sequence[Check]
+) -> ExpectationSuiteValidationResult:
+    suite = gx.ExpectationSuite(name=name, expectations=[check.expectation for check in checks])
+    batch = batches.get_batch(batch_parameters={"dataframe": frame})
+    page = batch.validate(suite, result_format=COUNTS)
+    for result in page.results:
+        # GX's own pages fail on the numpy numbers that it measures in pandas
+        observed = result.result.get("observed_value")
+        if isinstance(observed, np.generic):
+            result.result["observed_value"] = observed.item()
+    return page
+
+
+def _key(result: ExpectationValidationResult) -> str:
+    """A check's description names its rule and its part of it, so it is unique within a suite."""
+    return str(result.expectation_config.description) if result.expectation_config else ""
+
+
+def _collect(checks: Sequence[Check], pages: Any) -> Iterator[Judged]:
+    results = {_key(result): result for page in pages for result in page.results}
+    for check in checks:
+        result = results.pop(str(check.expectation.description), None)
+        if result is None:
+            raise StageError(f"expected a result for {check.expectation.description!r}, Great Expectations gave none")
+        if message := _exception(result.exception_info):
+            raise StageError(f"Great Expectations could not judge {check.rule.id} ({check.expected}): {message}")
+        yield Judged(check, bool(result.success), dict(result.result))
+    if results:
+        raise StageError(f"Great Expectations judged what was not asked: {sorted(results)}")
+
+
+def _exception(information: Mapping[str, Any] | None) -> str | None:
+    """GX reports an exception flat, or below the id of the metric that raised it."""
+    for part in [information or {}, *(v for v in (information or {}).values() if isinstance(v, dict))]:
+        if part.get("raised_exception"):
+            return str(part.get("exception_message")).strip()
+    return None
+
+
+def _with_examples(
+    suite: Suite,
+    judged: Sequence[Judged],
+    batches: BatchDefinition[Any],
+    rows: DataFrame,
+    page: ExpectationSuiteValidationResult,
+) -> Iterator[Judged]:
+    """Ask what failed on rows for offending values, and show them, masked, on the page too."""
+    shown = {_key(result): result for result in page.results}
+    for one in judged:
+        if one.passed or "unexpected_count" not in one.found:
+            yield one
+            continue
+        batch = batches.get_batch(batch_parameters={"dataframe": rows})
+        examples = _examples(suite, one.check, batch)
+        shown[str(one.check.expectation.description)].result["partial_unexpected_list"] = list(examples)
+        yield Judged(one.check, one.passed, one.found, examples)
+
+
+def _examples(suite: Suite, check: Check, batch: Any) -> tuple[str, ...]:
+    entity, rule = suite.entity, check.rule
+    asked: dict[str, Any] = {"result_format": "BASIC", "partial_unexpected_count": ASKED}
+    is_null_check = rule.kind in ("complete", "conform")
+    if is_null_check:
+        # "null" says nothing of where: the row's key does
+        keys = [key for key in entity.key if key != column(check)]
+        asked |= {"result_format": "SUMMARY", "unexpected_index_column_names": keys}
+    found = batch.validate(check.expectation, result_format=asked)
+    if is_null_check:
+        texts = [shown_row(entity, values) for values in found.result.get("partial_unexpected_index_list") or []]
+    else:
+        texts = [
+            shown_row(entity, value) if isinstance(value, dict) else shown_value(entity, column(check), value)
+            for value in found.result.get("partial_unexpected_list") or []
+        ]
+    return tuple(dict.fromkeys(texts))[:EXAMPLES]
