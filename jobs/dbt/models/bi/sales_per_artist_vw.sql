@@ -1,0 +1,12 @@
+with sales as (
+
+    select * from {{ ref('int_sales') }}
+
+)
+
+select
+    session_year,
+    artist_name,
+    cast(sum(price) as decimal(38, 2)) as total_sales
+from sales
+group by session_year, artist_name

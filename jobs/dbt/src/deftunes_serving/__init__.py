@@ -1,0 +1,1 @@
+"""DeFtunes serving."""

@@ -1,0 +1,79 @@
+"""deftunes-dbt: builds and tests the serving star and the BI views from the published tables.
+
+Data flow: Iceberg `main` (read through DuckDB's views, or Redshift's external schema) -> staging -> star -> BI views.
+
+What protects the output: the embedded target is built in a copy that takes the serving file's name when every model
+and every test is done (`showcase`); builds wait for each other. Alone:
+
+    DEFTUNES_LAKE=/tmp/lake deftunes-dbt build --start 2020-01-01 --end 2020-02-01
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from deftunes_contract.grammar import add_interval, new_parser, run_id_of, run_stage
+from deftunes_contract.interval import parse_day
+from deftunes_contract.logs import configure_logs
+from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_serving.build import Order, build
+from deftunes_serving.offline import compile_offline
+from deftunes_serving.settings import ProjectSettings, ServingSettings
+
+STAGE = "deftunes-dbt"
+
+EXAMPLES = """\
+  deftunes-dbt build --start 2020-01-01 --end 2020-02-01          one month
+  deftunes-dbt build --start 2020-01-01 --end 2020-05-01          four months at once
+  deftunes-dbt build --start 2020-01-01 --end 2020-02-01 --full-refresh
+                                                                  everything published, from nothing
+  deftunes-dbt compile --target redshift                          the SQL for Redshift, without a connection
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = new_parser(STAGE, "Build and test the serving star and the BI views.", EXAMPLES)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=type(top))
+    one = commands.add_parser("build", help="build and test the models for whole months, and publish the result")
+    add_interval(one)
+    one.add_argument("--full-refresh", action="store_true", help="load every published interval, from nothing")
+    one.add_argument("--select", nargs="+", default=[], metavar="MODEL", help="only these models and their tests (dbt)")
+    other = commands.add_parser("compile", help="parse the project and write the SQL of a target; needs no connection")
+    other.add_argument("--target", choices=("embedded", "redshift"), default="embedded", help="default: embedded")
+    return top
+
+
+def work(argv: Sequence[str]) -> str:
+    """Do what argv asks; returns one sentence. Raises StageError."""
+    arguments = parser().parse_args(argv)
+    if arguments.command == "compile":
+        return compile_offline(from_environment(ProjectSettings), arguments.target)
+    order = Order(
+        start=parse_day(arguments.start, "--start"),
+        end=parse_day(arguments.end, "--end"),
+        full_refresh=arguments.full_refresh,
+        select=tuple(arguments.select),
+    )
+    with structlog.contextvars.bound_contextvars(run_id=run_id_of(arguments)):
+        return build(from_environment(ServingSettings), order)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and map the end to an exit code."""
+    return run_stage(STAGE, work, argv)
+
+
+def console() -> None:
+    """The console script and container entry point."""
+    settings = from_environment(LogSettings)
+    configure_logs(settings.log_format, settings.log_level)
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    console()

@@ -1,0 +1,108 @@
+"""One build: dbt's models and tests for some months, then the new state in the place of the old one.
+
+Data flow: published tables -> (copy of the serving file) staging, star, views, tests -> serving file.
+
+Idempotent: a build replaces exactly the partitions of its months and rebuilds the dimensions from what is published
+now, so calling it again, for months in any order, gives the same tables. See `showcase` for what protects a reader.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from deftunes_contract.exits import StageError
+from deftunes_contract.interval import Interval
+from deftunes_serving.catalog import metadata_locations
+from deftunes_serving.outcome import Outcome, fault_of, judge, staged_cause
+from deftunes_serving.published import TABLES
+from deftunes_serving.runner import DbtProject
+from deftunes_serving.settings import ServingSettings
+from deftunes_serving.showcase import rebuilt
+
+log = structlog.get_logger("deftunes-dbt")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to build: whole months [start, end); everything published with `full_refresh`; dbt selectors."""
+
+    start: date
+    end: date
+    full_refresh: bool = False
+    select: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> Mapping[str, date]:
+        """The vars that macros/intervals.sql reads."""
+        return {"start": self.start, "end": self.end}
+
+
+def build(settings: ServingSettings, order: Order) -> str:
+    """Build and test; returns one sentence. Raises StageError with the state left as it was (embedded)."""
+    settings.check_target()
+    list(Interval.months(order.start, order.end))  # raises for a cut month
+    began = time.monotonic()
+    if settings.target == "embedded":
+        # asked here, before dbt: an absent catalog is the commonest mistake and must not look like a dbt error
+        metadata_locations(settings, TABLES)
+        outcome, sales = _embedded(settings, order)
+        place = str(settings.serving_file)
+    else:
+        environment = {"DEFTUNES_DBT_THREADS": str(settings.threads)}
+        outcome = _run(settings, order, environment, "tables that were rebuilt before the failure stay rebuilt")
+        sales, place = "", f"Redshift {settings.redshift_host}"
+    for warning in outcome.warnings:
+        log.warning(warning)
+    return (
+        f"built {outcome.models} models and passed {outcome.tests} tests ({len(outcome.warnings)} with warnings) for "
+        f"[{order.start}, {order.end}){sales} in {time.monotonic() - began:.1f} s: {place}"
+    )
+
+
+def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
+    with rebuilt(settings.serving_file, settings.lock_seconds) as copy:
+        if not copy.exists():
+            # the first build loads every interval there is, and its tests must look at every interval too
+            order = Order(order.start, order.end, full_refresh=True, select=order.select)
+        environment = {"DEFTUNES_DBT_FILE": str(copy), "DEFTUNES_DBT_THREADS": str(settings.threads)}
+        outcome = _run(settings, order, environment, f"{settings.serving_file} is as it was")
+        return outcome, _sales(copy)
+
+
+def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str], unchanged: str) -> Outcome:
+    project = DbtProject(settings.dbt_project, settings.home, settings.target, environment)
+    # unit tests judge the SQL, not the data: tests/warehouse runs them
+    options = ["--exclude-resource-type", "unit_test"]
+    options += ["--full-refresh"] if order.full_refresh else []
+    if order.select:
+        # embedded staging is never stored, so whatever is built needs it built again
+        options += ["--select", *order.select, *(["path:models/staging"] if settings.target == "embedded" else [])]
+    try:
+        results: Sequence[object] = project.run("build", *options, variables=order.variables)
+    except StageError:
+        raise
+    except Exception as error:
+        if staged := staged_cause(error):
+            raise staged from None
+        message = " ".join(str(error).split())
+        raise fault_of(message)(f"dbt could not build {settings.dbt_project}; {unchanged}. {message}") from error
+    return judge(results, unchanged)
+
+
+def _sales(file: Path) -> str:
+    """`, 30,000 sales of 28,123.45 USD` of the fact as it will be seen; empty when there is no fact."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        try:
+            found = connection.execute("SELECT count(*), sum(price) FROM deftunes_serving.fact_session").fetchone()
+        except duckdb.CatalogException:
+            return ""
+    rows, amount = found or (0, None)
+    return f", in all {rows:,} sales of {amount or Decimal('0.00'):,} USD,"

@@ -1,0 +1,132 @@
+"""The published tables as DuckDB views, for the embedded target: the stand-in of Redshift's external schema.
+
+Data flow: catalog (SQLite or Glue) -> current metadata file of each table -> view on `iceberg_scan(that file)`.
+
+A view names one metadata file, so everything that reads it sees the snapshot that was public when `attach` was
+called, however long it reads; branches are never visible. `iceberg_scan` prunes partitions by ingest_on. DuckDB's
+extensions are loaded from installed wheels: nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from urllib.parse import urlparse
+
+import duckdb
+
+from deftunes_contract.entity import ENTITIES, Entity, load
+from deftunes_contract.exits import StageError, Temporary, UsageError
+from deftunes_contract.settings import LakeSettings
+from deftunes_serving.catalog import metadata_locations
+from deftunes_serving.settings import AwsSettings
+
+SCHEMA = "deftunes_transform"
+"""Schema of the views; Redshift's external schema has the same name."""
+
+TABLES = (*ENTITIES, "quarantine")
+
+EXTENSIONS = ("httpfs", "avro", "iceberg")
+"""In the order in which DuckDB can load them."""
+
+SQL_TYPES = {
+    "string": "varchar",
+    "int": "integer",
+    "long": "bigint",
+    "double": "double precision",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+"""Iceberg type -> SQL type that DuckDB and Redshift both know; decimals keep their own text."""
+
+
+def sql_type(iceberg_type: str) -> str:
+    """The SQL type of a contract's column type. Raises KeyError for one that serving does not know."""
+    return iceberg_type if iceberg_type.startswith("decimal") else SQL_TYPES[iceberg_type]
+
+
+def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, database: str | None = None) -> None:
+    """Make schema `deftunes_transform` with one view per contract: users, sessions, songs, quarantine.
+
+    A table that does not exist yet, or that has nothing on `main`, becomes a view without rows but with the
+    contract's columns and types. With `database`, the schema goes into a new in-memory database of that name
+    (`DATABASE.deftunes_transform.users`), so that the file that is open stays as it is. A connection that is open
+    read-only cannot take views: open an in-memory one and ATTACH the file.
+
+    Raises UsageError (catalog, credentials, extensions), Temporary (nothing to connect to), StageError (a table that
+    breaks its contract).
+    """
+    locations = metadata_locations(settings, TABLES)
+    _load_extensions(connection)
+    if any(location.startswith("s3://") for location in locations.values()):
+        _create_s3_secret(connection)
+    schema = SCHEMA
+    if database is not None:
+        connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {database}")
+        schema = f"{database}.{SCHEMA}"
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for name in TABLES:
+        entity, location = load(name), locations.get(name)
+        query = _empty(entity) if location is None else _scan(entity, location)
+        try:
+            connection.execute(f"CREATE OR REPLACE VIEW {schema}.{name} AS {query}")
+        except duckdb.IOException as error:  # HTTPException is one
+            raise Temporary(f"published table {name} at {location} cannot be read: {error}") from None
+        except duckdb.Error as error:
+            raise StageError(
+                f"published table {name} at {location} cannot be read with the columns of contract {entity.version}: "
+                f"{error}"
+            ) from None
+
+
+def _scan(entity: Entity, location: str) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in entity.columns)
+    return f"SELECT {columns} FROM iceberg_scan({_quoted(location)})"
+
+
+def _empty(entity: Entity) -> str:
+    columns = ", ".join(f'CAST(NULL AS {sql_type(column.type)}) AS "{column.name}"' for column in entity.columns)
+    return f"SELECT {columns} WHERE false"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    # LOAD by path: INSTALL would write below the home directory, which a pod mounts read-only
+    connection.execute("SET autoinstall_known_extensions = false")
+    for name in EXTENSIONS:
+        package = importlib.import_module(f"duckdb_extension_{name}")
+        folder = Path(str(package.__file__)).parent / "extensions" / f"v{duckdb.__version__}"
+        file = folder / f"{name}.duckdb_extension"
+        if not file.is_file():
+            raise UsageError(
+                f"expected DuckDB's extension {name} at {file}, found none; install duckdb-extension-{name} of the "
+                f"same version as duckdb {duckdb.__version__}"
+            )
+        connection.execute(f"LOAD {_quoted(str(file))}")
+
+
+def _create_s3_secret(connection: duckdb.DuckDBPyConnection) -> None:
+    """Hand AWS's own chain (environment, web identity, pod identity) and endpoint to DuckDB, for this process only."""
+    import boto3  # only where S3 is used: half a second of import
+
+    session = boto3.Session(region_name=AwsSettings().region)
+    client, credentials = session.client("s3"), session.get_credentials()
+    if credentials is None:
+        raise UsageError("the lake is in S3 and AWS's credential chain found no credentials; see docs/settings.md")
+    frozen, endpoint = credentials.get_frozen_credentials(), urlparse(client.meta.endpoint_url)
+    options = {"KEY_ID": frozen.access_key, "SECRET": frozen.secret_key, "SESSION_TOKEN": frozen.token}
+    options["REGION"] = client.meta.region_name
+    if not (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        # a stand-in of S3 (AWS_ENDPOINT_URL): no DNS name per bucket, often no TLS
+        options |= {"ENDPOINT": endpoint.netloc, "URL_STYLE": "path"}
+    listed = "".join(f", {name} {_quoted(value)}" for name, value in options.items() if value)
+    secure = "true" if endpoint.scheme == "https" else "false"
+    try:
+        connection.execute(f"CREATE OR REPLACE SECRET deftunes_lake (TYPE s3, USE_SSL {secure}{listed})")
+    except duckdb.Error:
+        # the database's message may quote the statement, and the statement holds the secret
+        raise UsageError("DuckDB refused the S3 credentials that AWS's chain gave") from None

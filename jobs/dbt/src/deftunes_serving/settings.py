@@ -1,0 +1,111 @@
+"""Settings of the show-room: where the lake is, which warehouse is built, where dbt may write.
+
+Built once, in `__main__`; dbt reads the same names (profiles/profiles.yml), so plain `dbt` and `deftunes-dbt` agree.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from deftunes_contract.exits import UsageError
+from deftunes_contract.settings import LakeSettings
+
+SERVING_FILE = "serving.duckdb"
+"""Name of the serving database in a lake that is a folder."""
+
+TAKEN_NAMES = frozenset({"deftunes_serving", "deftunes_staging", "deftunes_transform", "temp", "system"})
+"""DuckDB calls a database after its file's first name; equal to a schema's, `deftunes_serving.x` would be ambiguous."""
+
+
+class ProjectSettings(BaseSettings):
+    """Where the dbt project is."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    dbt_project: Path = Field(
+        # beside src/ in the repository; an image copies the project and names its place
+        Path(__file__).resolve().parents[2],
+        alias="DEFTUNES_DBT_PROJECT",
+        description="folder of dbt_project.yml; default: the repository's jobs/dbt",
+    )
+    dbt_home: Path | None = Field(
+        None,
+        alias="DEFTUNES_DBT_HOME",
+        description="folder for dbt's own files; default: .dbt beside the serving file, else in the temp folder",
+    )
+
+    @property
+    def home(self) -> Path:
+        """Where dbt writes its own files: never the project, which is read-only in an image."""
+        return self.dbt_home or Path(tempfile.gettempdir()) / f"deftunes-dbt-{os.getuid()}"
+
+
+class ServingSettings(ProjectSettings, LakeSettings):
+    """All of it. Raises UsageError from the properties when a part that the target needs is missing."""
+
+    target: Literal["embedded", "redshift"] = Field(
+        "embedded", alias="DEFTUNES_DBT_TARGET", description="embedded is a DuckDB file, redshift the warehouse"
+    )
+    serving: Path | None = Field(
+        None, alias="DEFTUNES_SERVING", description="the DuckDB file; default: LAKE/serving.duckdb for a folder lake"
+    )
+    threads: int = Field(
+        2, ge=1, alias="DEFTUNES_DBT_THREADS", description="models and tests that run at the same time"
+    )
+    lock_seconds: float = Field(
+        900, ge=0, alias="DEFTUNES_DBT_LOCK_SECONDS", description="how long a build waits for another one"
+    )
+    redshift_host: str = Field("", alias="REDSHIFT_HOST", description="address of the Redshift workgroup")
+    redshift_port: int = Field(5439, alias="REDSHIFT_PORT", description="its port")
+    redshift_database: str = Field("deftunes", alias="REDSHIFT_DATABASE", description="database in it")
+    redshift_user: str = Field("", alias="REDSHIFT_USER", description="account that owns deftunes_serving")
+    redshift_password: SecretStr = Field(SecretStr(""), alias="REDSHIFT_PASSWORD", description="its password")
+
+    @property
+    def serving_file(self) -> Path:
+        """The serving database of the embedded target, absolute. Raises UsageError."""
+        if self.serving:
+            if self.serving.name.lstrip(".").split(".")[0] in TAKEN_NAMES:
+                raise UsageError(
+                    f"DEFTUNES_SERVING: a DuckDB file must not be called like a schema, found {self.serving.name}; "
+                    f"call it e.g. {SERVING_FILE}"
+                )
+            return self.serving.expanduser().absolute()
+        if self.lake.startswith("s3://"):
+            raise UsageError(
+                f"DEFTUNES_SERVING: expected the path of a DuckDB file, found none, and DEFTUNES_LAKE={self.lake} is "
+                "no folder in which it could lie; set DEFTUNES_SERVING, or DEFTUNES_DBT_TARGET=redshift"
+            )
+        return Path(self.lake_root).expanduser().absolute() / SERVING_FILE
+
+    @property
+    def home(self) -> Path:
+        """See ProjectSettings; beside the serving file when there is one."""
+        if self.dbt_home is None and self.target == "embedded":
+            return self.serving_file.parent / ".dbt"
+        return super().home
+
+    def check_target(self) -> None:
+        """Raise UsageError naming what the target still needs."""
+        if self.target == "embedded":
+            self.serving_file  # noqa: B018  # raises
+        elif missing := [
+            name
+            for name, value in (("REDSHIFT_HOST", self.redshift_host), ("REDSHIFT_USER", self.redshift_user))
+            if not value
+        ]:
+            raise UsageError(f"DEFTUNES_DBT_TARGET=redshift needs {', '.join(missing)}; see docs/settings.md")
+
+
+class AwsSettings(BaseSettings):
+    """The region; botocore itself does not read AWS_REGION. Credentials and endpoints are botocore's business."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    region: str | None = Field(None, alias="AWS_REGION", description="region of bucket and Glue catalog")

@@ -1,0 +1,115 @@
+"""The published tables in S3 and Glue (moto): found through Glue, read with the credentials of AWS's chain."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from urllib.request import Request, urlopen
+
+import boto3
+import duckdb
+import pytest
+from moto.server import ThreadedMotoServer
+from pyiceberg.catalog.glue import GlueCatalog
+
+from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.settings import LakeSettings
+from deftunes_serving.published import attach
+
+SECRET = "it's a secret"
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    """S3 and Glue on loopback."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def cloud(endpoint, monkeypatch):
+    """An empty cloud, and the environment of somebody who may use it."""
+    urlopen(Request(f"{endpoint}/moto-api/reset", method="POST")).close()
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "anyone",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return endpoint
+
+
+@pytest.fixture
+def settings(cloud):
+    boto3.client("s3", region_name="eu-west-1").create_bucket(
+        Bucket="shop", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    return LakeSettings(lake="s3://shop/lake")
+
+
+@pytest.fixture
+def cloud_lake(lake, cloud, settings):
+    """`lake`, but its tables lie in S3 and its catalog is Glue."""
+    boto3.client("glue", region_name="eu-west-1").create_database(DatabaseInput={"Name": lake.database})
+    properties = {
+        "warehouse": "s3://shop/lake/transform_zone",
+        "client.region": "eu-west-1",
+        "client.access-key-id": "anyone",
+        "client.secret-access-key": SECRET,
+        "glue.endpoint": cloud,
+        "s3.endpoint": cloud,
+        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+    }
+    lake.catalog = GlueCatalog("lake", **properties)
+    return lake
+
+
+def test_tables_of_glue_are_read_from_s3(cloud_lake, settings, sell):
+    cloud_lake.publish("sessions", "2020-02-01", [sell("s0", 0, "TR0", "0.50"), sell("s0", 1, "TR0", "1.25")])
+    cloud_lake.publish("sessions", "2020-03-01", [sell("s1", 0, "TR0", "0.75")])
+    with duckdb.connect() as connection:
+        attach(connection, settings)
+        query = "SELECT ingest_on::VARCHAR, sum(price) FROM deftunes_transform.sessions GROUP BY 1 ORDER BY 1"
+        rows = connection.execute(query).fetchall()
+        assert rows == [("2020-02-01", Decimal("1.75")), ("2020-03-01", Decimal("0.75"))]
+        assert connection.execute("SELECT * FROM deftunes_transform.songs").fetchall() == []
+        # the secret lives in this process only, and DuckDB does not show it
+        shown = str(connection.execute("FROM duckdb_secrets()").fetchall())
+        assert SECRET not in shown
+        assert connection.execute("SELECT persistent FROM duckdb_secrets()").fetchall() == [(False,)]
+
+
+def test_a_build_from_s3_leaves_no_secret_anywhere(cloud_lake, settings, sell, build, environment, tmp_path):
+    cloud_lake.publish("sessions", "2020-02-01", [sell("s0", 0, "TR0", "0.50")])
+    environment.setenv("DEFTUNES_LAKE", settings.lake)
+    environment.setenv("DEFTUNES_SERVING", str(cloud_lake.serving))
+    environment.setenv("DEFTUNES_DBT_HOME", str(tmp_path / "home"))
+    assert "in all 1 sales of 0.50 USD" in build()
+    written = [cloud_lake.serving, *(path for path in (tmp_path / "home").rglob("*") if path.is_file())]
+    assert len(written) > 40  # dbt's log and compiled SQL among them
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
+
+
+def test_without_credentials_the_setting_is_named(cloud_lake, settings, sell, monkeypatch, tmp_path):
+    cloud_lake.publish("sessions", "2020-02-01", [sell("s0", 0, "TR0", "0.50")])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with duckdb.connect() as connection, pytest.raises(UsageError, match="credentials"):
+        attach(connection, settings)
+
+
+def test_a_cloud_that_does_not_answer_is_temporary(cloud, settings, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with duckdb.connect() as connection, pytest.raises(Temporary, match="Glue database deftunes_transform"):
+        attach(connection, settings)

