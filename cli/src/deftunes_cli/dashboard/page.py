@@ -1,0 +1,224 @@
+"""One self-contained HTML page on the platform's state: sales, proof of the figures, gates, quarantine, timings.
+
+serving file + lake + gate results + run record ─► home/dashboard.html, written aside and renamed. The page carries its
+own plotly.js and asks the network for nothing; its content security policy forbids it to. Everything that comes from
+data is escaped by the template. Run it alone: `write_dashboard(Home(Path(".deftunes")), settings, serving, None)`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from deftunes_cli.dashboard import charts, quality, text
+from deftunes_cli.dashboard.quarantine import Refused, read_quarantine
+from deftunes_cli.dashboard.sales import NO_SALES, Sales, read_sales
+from deftunes_cli.dashboard.timings import timings
+from deftunes_cli.home import Home
+from deftunes_cli.record import RunRecord
+from deftunes_cli.verify import Verification, verify
+from deftunes_cli.verify.public import open_public
+from deftunes_cli.verify.star import open_star
+from deftunes_contract.entity import ENTITIES
+from deftunes_contract.exits import NothingToDo
+from deftunes_contract.settings import LakeSettings
+from deftunes_contract.shelf import open_shelf
+
+HOP_MONTHS_SHOWN = 12
+"""Months of the reconciliation table per entity; a month that does not agree is always shown."""
+
+
+@dataclass(frozen=True)
+class _Material:
+    """All that the page is made of."""
+
+    sales: Sales
+    verification: Verification | None
+    nothing: str
+    results: dict[tuple[str, date], Any]
+    refused: tuple[Refused, ...]
+
+
+def write_dashboard(
+    home: Home,
+    settings: LakeSettings,
+    serving: Path,
+    record: RunRecord | None,
+    verification: Verification | None = None,
+) -> Path:
+    """Write the page of the home and return its path; an older page stays until the new one is whole.
+
+    record: the run whose timings are shown, None when there was none. verification: what `verify` said, when the
+    caller has it; else it is asked. An empty or half-built platform gives a page that says what is missing. Raises
+    what `verify` raises, except NothingToDo.
+    """
+    material = _gather(settings, serving, verification)
+    page = _render(material, home, settings, serving, record)
+    home.dashboard.parent.mkdir(parents=True, exist_ok=True)
+    return _replace(home.dashboard, page)
+
+
+def _gather(settings: LakeSettings, serving: Path, verification: Verification | None) -> _Material:
+    nothing = ""
+    if verification is None:
+        try:
+            verification = verify(settings, serving)
+        except NothingToDo as empty:
+            nothing = str(empty)
+    return _Material(
+        sales=_sales(serving, verification),
+        verification=verification,
+        nothing=nothing,
+        results=quality.latest_results(open_shelf(settings.lake)),
+        refused=() if verification is None else _refused(settings, verification),
+    )
+
+
+def _sales(serving: Path, verification: Verification | None) -> Sales:
+    incomplete = verification is not None and any(fault.hop == "serving" for fault in verification.faults)
+    if incomplete or not serving.is_file():
+        return NO_SALES
+    with open_star(serving) as connection:
+        return read_sales(connection)
+
+
+def _refused(settings: LakeSettings, verification: Verification) -> tuple[Refused, ...]:
+    published = [(run.entity, run.ingest_on, run.published_run) for run in verification.runs if run.published_run]
+    if not published:
+        return ()
+    with open_public(settings) as connection:
+        return read_quarantine(connection, published)
+
+
+def _render(material: _Material, home: Home, settings: LakeSettings, serving: Path, record: RunRecord | None) -> str:
+    package = files("deftunes_cli.dashboard")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "count": text.count, "money": text.money, "seconds": text.seconds,
+        "plural": text.plural, "month_name": charts.month_name,
+    }  # fmt: skip
+    environment.filters.update(filters)
+    template = environment.from_string((package / "page.html.j2").read_text(encoding="utf-8"))
+    sales, drawn = material.sales, _charts(material.sales)
+    return template.render(
+        style=Markup((package / "style.css").read_text(encoding="utf-8")),
+        draw=Markup((package / "draw.js").read_text(encoding="utf-8")),
+        plotly=Markup(_plotly() if drawn else ""),
+        charts=Markup(charts.to_json(drawn)),
+        period=_period(sales),
+        sales=sales,
+        by_month=_by_month(sales),
+        days=len(sales.days),
+        verification=material.verification,
+        nothing=material.nothing,
+        hops=_hops(material.verification),
+        gates=quality.gates(material.results),
+        gates_judged=len(material.results),
+        gates_passed=sum(result.passed for result in material.results.values()),
+        data_docs=sorted({str(r.data_docs) for r in material.results.values() if r.data_docs})[-len(ENTITIES) :],
+        refused=material.refused,
+        quarantined_units=sum(refused.units for refused in material.refused),
+        quarantined_amount=sum((refused.amount or Decimal() for refused in material.refused), Decimal()),
+        record=record,
+        timings=None if record is None else timings(record),
+        home=home,
+        lake=settings.lake_root,
+        serving=serving,
+        written=datetime.now(UTC),
+    )
+
+
+def _finalize(value: Any) -> Any:
+    """What the template prints: data with its control characters made visible."""
+    return text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs  # the import is only paid by a page that has charts
+
+    script: str = get_plotlyjs()
+    return script.replace("</script", "<\\/script")
+
+
+def _charts(sales: Sales) -> dict[str, charts.Spec]:
+    """Chart id → specification, without the charts that would be empty."""
+    drawn: dict[str, charts.Spec] = {}
+    if sales.by_country:
+        drawn["sales-by-country"] = charts.sales_by_country(sales.by_country)
+    if sales.artists:
+        drawn["top-artists"] = charts.top_artists(sales.artists)
+    if sales.days:
+        drawn["sessions-per-day"] = charts.sessions_per_day(sales.days)
+    if sales.liked:
+        drawn["liked-tracks"] = charts.liked_tracks(sales.liked)
+    return drawn
+
+
+def _period(sales: Sales) -> str:
+    months = sorted({sale.month for sale in sales.by_country})
+    if not months:
+        return "no sales yet"
+    first, last = charts.month_name(months[0]), charts.month_name(months[-1])
+    return first if first == last else f"{first} to {last}"
+
+
+def _by_month(sales: Sales) -> dict[str, Any]:
+    """The first chart as a table: countries by sales, months as columns."""
+    months = sorted({sale.month for sale in sales.by_country})
+    cells = {(sale.country, sale.month): sale.total for sale in sales.by_country}
+    totals: dict[str, Decimal] = {}
+    for sale in sales.by_country:
+        totals[sale.country] = totals.get(sale.country, Decimal()) + sale.total
+    return {
+        "months": months,
+        "rows": [
+            (country, [cells.get((country, month)) for month in months], totals[country])
+            for country in sorted(totals, key=lambda name: (-totals[name], name))
+        ],
+        "sums": [sum((s.total for s in sales.by_country if s.month == month), Decimal()) for month in months],
+        "total": sum(totals.values(), Decimal()),
+    }
+
+
+def _hops(verification: Verification | None) -> list[dict[str, Any]]:
+    """Reconciliation by entity: the latest months, and every month that does not agree."""
+    if verification is None:
+        return []
+    wrong = {fault.subject for fault in verification.faults}
+    tables = []
+    for entity in ENTITIES:
+        checks = [check for check in verification.intervals if check.entity == entity]
+        shown = [
+            check
+            for place, check in enumerate(checks, start=1)
+            if place > len(checks) - HOP_MONTHS_SHOWN or f"{entity} {check.month}" in wrong
+        ]
+        if shown:
+            lines = [(check, f"{entity} {check.month}" not in wrong) for check in shown]
+            tables.append({"entity": entity, "lines": lines, "older": len(checks) - len(shown)})
+    return tables
+
+
+def _replace(target: Path, page: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=".html", dir=target.parent)
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        aside.chmod(0o644)
+        return aside.replace(target)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

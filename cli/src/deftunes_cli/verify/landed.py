@@ -1,0 +1,172 @@
+"""Count a delivery again, independently of the extract that wrote its receipt.
+
+landing_zone/<entity>/ingest_on=D/<objects of the receipt> ─► one streaming pass: sha256 of the stored bytes, lines,
+units and readable prices (rules: docs/architecture.md, "The hand-overs"). Reads only; memory stays at a few lines
+however large the delivery is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+
+from deftunes_cli.verify.model import Fault, Figures
+from deftunes_contract.entity import Entity
+from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_contract.shelf import S3Shelf, Shelf
+from deftunes_contract.zones import delivery
+
+_CHUNK = 1 << 20
+_LARGEST_PRICE = 10**8
+_SAY_EVERY = 5.0
+"""Seconds between two lines of progress."""
+
+
+@dataclass(frozen=True)
+class Recount:
+    """What the landed files hold; `figures` is None when a file could not be read to its end."""
+
+    figures: Figures | None
+    faults: tuple[Fault, ...]
+
+
+def recount(shelf: Shelf, entity: Entity, receipt: Receipt) -> Recount:
+    """Read every object that the receipt names, once, and count records, units and cents."""
+    tally = _Tally(entity)
+    folder = delivery(entity.landing_folder, receipt.end)
+    faults = [f for listed in receipt.objects for f in _read(shelf, f"{folder}/{listed.name}", listed, tally, receipt)]
+    whole = not any(fault.hop == "landed object unreadable" for fault in faults)
+    return Recount(tally.figures if whole else None, tuple(faults))
+
+
+class _Tally:
+    """Running sums over lines."""
+
+    def __init__(self, entity: Entity) -> None:
+        self.entity, self.records, self.units, self.cents = entity, 0, 0, 0
+        self._said = time.monotonic()
+
+    def add(self, lines: Iterator[bytes]) -> int:
+        """Count lines; returns how many there were."""
+        before = self.records
+        for line in lines:
+            self.records += 1
+            if self.entity.amount is None:
+                self.units += 1
+            else:
+                units, cents = _units_and_cents(line, self.entity.amount)
+                self.units += units
+                self.cents += cents
+            if not self.records % 10_000 and time.monotonic() - self._said > _SAY_EVERY:
+                self._said = time.monotonic()
+                structlog.get_logger("verify").info(
+                    "counting landed records", entity=self.entity.name, so_far=self.records
+                )
+        return self.records - before
+
+    @property
+    def figures(self) -> Figures:
+        """The sums so far."""
+        amount = None if self.entity.amount is None else Decimal(self.cents).scaleb(-2)
+        return Figures(units=self.units, amount=amount)
+
+
+def _units_and_cents(line: bytes, price: str) -> tuple[int, int]:
+    """Table rows that a landed session stands for (its items, at least 1), and the cents of its readable prices."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return 1, 0
+    items = record.get("session_items") if isinstance(record, dict) else None
+    if not isinstance(items, list):
+        return 1, 0
+    return max(1, len(items)), sum(_cents(item.get(price)) for item in items if isinstance(item, dict))
+
+
+def _cents(price: object) -> int:
+    """Cents of a readable price: a JSON number (no bool) below 10^8 with at most two decimals; else 0."""
+    if not isinstance(price, int | float) or isinstance(price, bool):
+        return 0
+    if not abs(price) < _LARGEST_PRICE or round(price, 2) != price:
+        return 0
+    return round(price * 100)
+
+
+def _read(shelf: Shelf, path: str, listed: LandedObject, tally: _Tally, receipt: Receipt) -> Iterator[Fault]:
+    """Count one object; yields what is wrong with it."""
+    subject = f"{receipt.entity} {receipt.interval.month}"
+    advice = (
+        f"restore the object, or run deftunes-extract {receipt.entity} --start {receipt.start} --end {receipt.end}"
+        " again and then the stages after it"
+    )
+    where = f"at {shelf.uri(path)}"
+    try:
+        stored = _open(shelf, path)
+    except FileNotFoundError:
+        yield _fault("landed object unreadable", subject, f"the landed object {listed.name}", "nothing", where, advice)
+        return
+    with stored:
+        hashing = _Hashing(stored)
+        try:
+            with gzip.GzipFile(fileobj=io.BufferedReader(hashing, _CHUNK)) as lines:
+                records = tally.add(iter(lines))
+        except (OSError, EOFError, zlib.error) as error:
+            yield _fault("landed object unreadable", subject, "a gzip file", str(error), where, advice)
+            records = listed.records
+        while hashing.read(_CHUNK):
+            pass
+    if hashing.sha256 != listed.sha256:
+        yield _fault("landed object", subject, f"sha256 {listed.sha256}", hashing.sha256, where, advice)
+    elif records != listed.records:
+        yield _fault("landed object", subject, f"{listed.records:,} records", f"{records:,}", where, advice)
+
+
+def _fault(hop: str, subject: str, expected: str, found: str, where: str, advice: str) -> Fault:
+    return Fault(hop=hop, subject=subject, expected=expected, found=found, where=where, advice=advice)
+
+
+def _open(shelf: Shelf, path: str) -> IO[bytes]:
+    """The stored bytes as a stream. Raises FileNotFoundError."""
+    if not isinstance(shelf, S3Shelf):
+        return Path(shelf.uri(path)).open("rb")
+    try:
+        answer = shelf.client.get_object(Bucket=shelf.bucket, Key=shelf.uri(path).removeprefix(f"s3://{shelf.bucket}/"))
+    except shelf.client.exceptions.NoSuchKey as missing:
+        raise FileNotFoundError(path) from missing
+    body: Any = answer["Body"]
+    stream: IO[bytes] = body
+    return stream
+
+
+class _Hashing(io.RawIOBase):
+    """Passes bytes on and keeps their sha256."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source, self._hash = source, hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from the source."""
+        content = self._source.read(len(buffer))
+        buffer[: len(content)] = content
+        self._hash.update(content)
+        return len(content)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was read, hex."""
+        return self._hash.hexdigest()

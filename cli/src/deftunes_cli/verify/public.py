@@ -1,0 +1,107 @@
+"""What is public in the lake: rows and money of each partition, of quarantine, and the content of each table.
+
+`main` of users, sessions, songs and quarantine, seen by DuckDB ─► sums. All work is pushed into DuckDB, which streams
+the data files and spills to a folder of its own; nothing is written elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from deftunes_cli.verify.fingerprint import fingerprint
+from deftunes_cli.verify.model import Content, Figures, figures
+from deftunes_cli.verify.snapshots import Published
+from deftunes_contract.entity import ENTITIES, load
+from deftunes_contract.settings import LakeSettings
+from deftunes_serving.published import attach
+
+SCHEMA = "deftunes_transform"
+"""Schema of the views that `attach` makes."""
+MEMORY = "2GB"
+"""What DuckDB may use before it spills: a verification must fit beside the JVM of a run."""
+QUARANTINE_CONTENT = ("entity", "ingest_on", "rule", "reason", "units", "amount", "item_no", "record_hash")
+"""What counts of a quarantined row: not the run that refused it, nor when."""
+
+_CATALOGUE = f"{SCHEMA}.songs where ingest_on = (select max(ingest_on) from {SCHEMA}.songs)"
+_MEMBERS = {
+    "dim_users": f"select distinct user_id from {SCHEMA}.users",
+    "dim_songs": f"select distinct track_id from {_CATALOGUE}",
+    "dim_artists": f"select distinct artist_id from {_CATALOGUE}",
+}
+
+QuarantineKey = tuple[str, date, str]
+"""(entity, ingest_on, run_id)."""
+
+
+@contextmanager
+def open_public(settings: LakeSettings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB with a view of each published table."""
+    with TemporaryDirectory(prefix="deftunes-verify-") as spill, duckdb.connect() as connection:
+        connection.execute("set memory_limit = ?", [MEMORY])
+        connection.execute("set temp_directory = ?", [str(Path(spill))])
+        attach(connection, settings)
+        yield connection
+
+
+def partitions(
+    connection: duckdb.DuckDBPyConnection, entity: str, only: Collection[date] | None
+) -> dict[date, Figures]:
+    """ingest_on → rows and money of a table on `main`; `only` these partitions when given."""
+    price = load(entity).amount
+    found = connection.execute(
+        f"select ingest_on, count(*), {f'sum({price})' if price else 'null'} from {SCHEMA}.{entity}"
+        f" where {_within(only)} group by ingest_on"
+    ).fetchall()
+    return {day: figures(rows, amount, price is not None) for day, rows, amount in found}
+
+
+def quarantined(connection: duckdb.DuckDBPyConnection, only: Collection[date] | None) -> dict[QuarantineKey, Figures]:
+    """(entity, ingest_on, run_id) → units and money in quarantine, of every run."""
+    found = connection.execute(
+        f"select entity, ingest_on, run_id, sum(units), sum(amount) from {SCHEMA}.quarantine"
+        f" where {_within(only)} group by all"
+    ).fetchall()
+    return {
+        (entity, day, run): figures(int(units), amount, load(entity).amount is not None)
+        for entity, day, run, units, amount in found
+    }
+
+
+def contents(
+    connection: duckdb.DuckDBPyConnection, tables: Collection[str], published: Mapping[str, Mapping[date, Published]]
+) -> dict[str, Content]:
+    """Fingerprints of the tables that exist; of quarantine only the rows of published runs."""
+    found = {
+        entity: fingerprint(connection, f"{SCHEMA}.{entity}", load(entity).content)
+        for entity in ENTITIES
+        if entity in tables
+    }
+    if "quarantine" in tables:
+        connection.execute("create or replace temp table published_run (entity text, ingest_on date, run_id text)")
+        runs = [(e, day, p.summary.run_id) for e, days in published.items() for day, p in days.items()]
+        if runs:
+            connection.executemany("insert into published_run values (?, ?, ?)", runs)
+        found["quarantine"] = fingerprint(
+            connection,
+            f"(from {SCHEMA}.quarantine semi join published_run using (entity, ingest_on, run_id))",
+            QUARANTINE_CONTENT,
+        )
+    return found
+
+
+def members(connection: duckdb.DuckDBPyConnection) -> dict[str, Content]:
+    """Which members each dimension must have, by the tables on `main`: dimension → fingerprint of its keys."""
+    return {name: fingerprint(connection, f"({query})") for name, query in _MEMBERS.items()}
+
+
+def _within(only: Collection[date] | None) -> str:
+    if only is None:
+        return "true"
+    days = ", ".join(f"date '{day}'" for day in sorted(only))
+    return f"ingest_on in ({days})" if days else "false"

@@ -1,0 +1,56 @@
+"""A verification as text for a terminal: one line per entity and month, every hop side by side."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from deftunes_cli.verify.model import Figures, IntervalCheck, State, Verification
+
+HOPS = ("source", "landed", "published", "quarantined", "fact")
+_STYLES = {State.PUBLISHED: "green", State.PENDING: "yellow", State.UNEXPLAINED: "red"}
+
+
+def render(verification: Verification, console: Console) -> None:
+    """Print the hops, what waits, what does not agree, and the verdict."""
+    table = Table(title="Rows and USD at every hop", title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("entity")
+    table.add_column("month")
+    for hop in HOPS:
+        table.add_column(hop, justify="right", no_wrap=True)
+    table.add_column("state")
+    entity = None
+    for check in verification.intervals:
+        if entity not in (None, check.entity):
+            table.add_section()
+        entity = check.entity
+        table.add_row(
+            check.entity,
+            check.month,
+            *(_cell(hop_figures(check, hop)) for hop in HOPS),
+            f"[{_STYLES[check.state]}]{check.state}[/]",
+        )
+    console.print(table)
+    console.print()
+    for said in verification.pending:
+        console.print(f"[yellow]waiting[/] {escape(said)}", soft_wrap=True)
+    for fault in verification.faults:
+        console.print(f"[red]fault[/] {escape(fault.sentence)}", soft_wrap=True)
+    if verification.reconciled:
+        console.print(f"[green]reconciled[/] {escape(verification.sentence)}", soft_wrap=True)
+    else:
+        number = len(verification.faults)
+        console.print(f"[red]not reconciled[/] {number} fault{'' if number == 1 else 's'}, see above", soft_wrap=True)
+
+
+def hop_figures(check: IntervalCheck, hop: str) -> Figures | None:
+    """The figures of one hop by its name."""
+    found: Figures | None = getattr(check, hop)
+    return found
+
+
+def _cell(found: Figures | None) -> str:
+    if found is None:
+        return "[dim]–[/]"
+    return f"{found.units:,}" if found.amount is None else f"{found.units:,}\n[dim]{found.amount:,}[/]"

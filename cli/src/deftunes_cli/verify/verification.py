@@ -1,0 +1,172 @@
+"""Prove the figures: source = landed = published + quarantined = facts, for rows and for money.
+
+receipts + landed files + Iceberg metadata and tables + serving file ─► `Verification`. Reads only, needs no Spark.
+Protected against reading two states at once: when a table moves while it is looked at, the result is thrown away. Run
+it alone: `deftunes verify`, or `verify(from_environment(LakeSettings), Path("lake/serving.duckdb"))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from deftunes_cli.verify import public, star
+from deftunes_cli.verify.landed import recount
+from deftunes_cli.verify.model import Content, Figures, PublishedRun, Verification, figures
+from deftunes_cli.verify.reconcile import Evidence, faults, pending
+from deftunes_cli.verify.snapshots import Published, published_intervals, read_metadata, table_locations
+from deftunes_contract import zones
+from deftunes_contract.entity import ENTITIES, Entity, load
+from deftunes_contract.exits import NothingToDo, Temporary
+from deftunes_contract.interval import Interval
+from deftunes_contract.receipt import Receipt, find_receipt
+from deftunes_contract.settings import LakeSettings
+from deftunes_contract.shelf import Shelf, open_shelf
+
+Intervals = Mapping[str, Mapping[date, Published]]
+"""Entity → ingest_on → what is published of it."""
+
+
+@dataclass(frozen=True)
+class _Public:
+    """What DuckDB saw on `main`."""
+
+    partitions: Mapping[str, Mapping[date, Figures]]
+    quarantined: Mapping[public.QuarantineKey, Figures]
+    contents: Mapping[str, Content]
+    members: Mapping[str, Content]
+
+
+def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] | None = None) -> Verification:
+    """Compare every hop of every delivered or published interval, and fingerprint every table.
+
+    months: look at these intervals only, so that one month costs the same whatever the history; `tables` is then
+    empty and `items` and `total_sales` are those of the months. Raises NothingToDo when nothing was delivered or
+    published, Temporary when the lake changed meanwhile or the serving file cannot be read.
+    """
+    only = None if months is None else {interval.ingest_on for interval in months}
+    locations = table_locations(settings)
+    published = {
+        entity: _wanted(published_intervals(entity, read_metadata(locations[entity])), only)
+        for entity in ENTITIES
+        if entity in locations
+    }
+    shelf = open_shelf(settings.lake)
+    receipts = {entity: _receipts(shelf, load(entity), only) for entity in ENTITIES}
+    seen = _see_public(settings, locations, published, only)
+    if not any(receipts.values()) and not any(seen.partitions.values()) and not any(published.values()):
+        raise NothingToDo(
+            f"expected deliveries or published tables, found none in {settings.lake_root}"
+            f"{' for these months' if only else ''}; run deftunes demo, or deftunes run --start DAY --end DAY"
+        )
+    shown = _see_star(serving, seen, whole=only is None) if any(published.values()) or serving.is_file() else None
+    evidence = _gather(shelf, receipts, published, seen, shown, only)
+    if table_locations(settings) != locations:
+        raise Temporary(
+            f"the tables of {settings.lake_root} changed while they were verified; run deftunes verify again"
+        )
+    return _conclude(evidence, seen, shown)
+
+
+def _wanted(days: Mapping[date, Published], only: Collection[date] | None) -> dict[date, Published]:
+    return {day: found for day, found in days.items() if only is None or day in only}
+
+
+def _receipts(shelf: Shelf, entity: Entity, only: Collection[date] | None) -> dict[date, Receipt]:
+    """ingest_on → receipt of every delivery."""
+    days = _delivered(shelf, entity) if only is None else sorted(only)
+    found = {day: find_receipt(shelf, entity, day) for day in days}
+    return {day: receipt for day, receipt in found.items() if receipt is not None}
+
+
+def _delivered(shelf: Shelf, entity: Entity) -> list[date]:
+    mark = f"/{zones.RECEIPT}"
+    folders = (path.removesuffix(mark) for path in shelf.list(entity.landing_folder) if path.endswith(mark))
+    return sorted(date.fromisoformat(folder.rpartition("ingest_on=")[2]) for folder in folders)
+
+
+def _see_public(
+    settings: LakeSettings, locations: Mapping[str, str], published: Intervals, only: Collection[date] | None
+) -> _Public:
+    if not locations:
+        return _Public({}, {}, {}, {})
+    with public.open_public(settings) as connection:
+        return _Public(
+            partitions={entity: public.partitions(connection, entity, only) for entity in published},
+            quarantined=public.quarantined(connection, only) if "quarantine" in locations else {},
+            contents=public.contents(connection, locations, published) if only is None else {},
+            members=public.members(connection) if only is None else {},
+        )
+
+
+def _see_star(serving: Path, seen: _Public, whole: bool) -> star.Star:
+    if not serving.is_file():
+        return star.missing_file(serving)
+    with star.open_star(serving) as connection:
+        return star.read_star(connection, serving, seen.members, with_contents=whole)
+
+
+def _gather(
+    shelf: Shelf,
+    receipts: Mapping[str, Mapping[date, Receipt]],
+    published: Intervals,
+    seen: _Public,
+    shown: star.Star | None,
+    only: Collection[date] | None,
+) -> list[Evidence]:
+    """One piece of evidence per entity and interval, sorted by both."""
+    facts = shown.facts if shown is not None and shown.sound else None
+    evidence = []
+    for entity in ENTITIES:
+        contract = load(entity)
+        has_money = contract.amount is not None
+        nothing = figures(0, None, has_money)
+        public_days, tags = seen.partitions.get(entity, {}), published.get(entity, {})
+        has_facts = facts is not None and entity == star.FACT_ENTITY
+        fact_days = {day for day in facts or {} if has_facts and (only is None or day in only)}
+        for day in sorted({*receipts[entity], *public_days, *tags, *fact_days}):
+            receipt, tag = receipts[entity].get(day), tags.get(day)
+            run = (entity, day, tag.summary.run_id) if tag is not None else None
+            evidence.append(
+                Evidence(
+                    entity=entity,
+                    ingest_on=day,
+                    receipt=receipt,
+                    landed=None if receipt is None else recount(shelf, contract, receipt),
+                    published=tag,
+                    public=public_days.get(day, nothing),
+                    quarantined=nothing if run is None else seen.quarantined.get(run, nothing),
+                    facts=facts.get(day, nothing) if facts is not None and has_facts else None,
+                )
+            )
+    return evidence
+
+
+def _conclude(evidence: list[Evidence], seen: _Public, shown: star.Star | None) -> Verification:
+    sales = seen.partitions.get(star.FACT_ENTITY, {}).values()
+    return Verification(
+        faults=tuple(fault for one in evidence for fault in faults(one)) + (shown.faults if shown else ()),
+        pending=tuple(said for one in evidence if (said := pending(one)) is not None),
+        intervals=tuple(one.check for one in evidence),
+        items=sum(month.units for month in sales),
+        total_sales=sum((month.amount or Decimal() for month in sales), Decimal("0.00")),
+        sales=shown.sales if shown else (),
+        tables={**seen.contents, **(shown.tables if shown else {})},
+        runs=tuple(_run(one) for one in evidence),
+    )
+
+
+def _run(evidence: Evidence) -> PublishedRun:
+    published, receipt = evidence.published, evidence.receipt
+    landed_at: datetime | None = None if receipt is None else receipt.landed_at
+    return PublishedRun(
+        entity=evidence.entity,
+        ingest_on=evidence.ingest_on,
+        published_run=None if published is None else published.summary.run_id,
+        snapshot_id=None if published is None else published.snapshot_id,
+        delivered_run=None if receipt is None else receipt.run_id,
+        landed_at=landed_at,
+    )

@@ -1,0 +1,24 @@
+"""Fixtures that several rooms share: one Spark session for the whole test run, on a lake in a temporary folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from deftunes_lake.session import open_session
+from deftunes_lake.settings import SparkSettings
+from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session")
+def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> SparkSettings:
+    """Settings of a lake in a folder; a test takes `model_copy(update={"database": ...})` of it to be alone."""
+    return SparkSettings(DEFTUNES_LAKE=str(tmp_path_factory.mktemp("lake")), DEFTUNES_SPARK_MASTER="local[2]")
+
+
+@pytest.fixture(scope="session")
+def spark(spark_settings: SparkSettings) -> Iterator[SparkSession]:
+    """The one Spark session."""
+    session = open_session(spark_settings, "tests")
+    yield session
+    session.stop()

@@ -1,0 +1,273 @@
+"""A lake for the gate: tables whose columns may all be null, so that any fault can be put onto a branch.
+
+The real tables refuse nulls where the contract does; what the gate does when they would not is the point here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructField, StructType
+
+from deftunes_contract.entity import Entity, load
+from deftunes_contract.gate import GateResult, find_gate_result
+from deftunes_contract.interval import Interval
+from deftunes_contract.shelf import open_shelf
+from deftunes_contract.summary import StagedSummary
+from deftunes_contract.zones import branch, interval_tag
+from deftunes_lake.settings import SparkSettings
+from deftunes_lake.staging import stage_interval
+from deftunes_lake.tables import spark_schema, table_name
+from deftunes_quality.gate import Desk
+from deftunes_quality.judge import judge_staged
+from deftunes_quality.staged import Staged, find_staged
+
+Row = dict[str, Any]
+MONTH = Interval(date(2020, 3, 1), date(2020, 4, 1))
+ROWS = 40
+"""Rows of a clean interval: 20 sessions of two items, 40 users, 40 songs."""
+
+
+def uuid_of(number: int) -> str:
+    """A lower-case UUID."""
+    return f"{number:08x}-0000-4000-8000-{number:012x}"
+
+
+def track_of(number: int) -> str:
+    """A track id."""
+    return f"TR{number:016d}"
+
+
+def artist_of(number: int) -> str:
+    """An artist id."""
+    return f"AR{number:016d}"
+
+
+def clean_rows(entity: str, interval: Interval = MONTH, count: int = ROWS) -> list[Row]:
+    """Rows that break no rule; sessions refer to the users and songs of the same count."""
+    start = datetime.combine(interval.start, datetime.min.time())
+    spread = (datetime.combine(interval.end, datetime.min.time()) - start) / max(count, 1)
+    times = {"ingest_on": interval.ingest_on, "processing_timestamp": datetime(2020, 5, 1)}
+    make = {"users": _user, "sessions": _item, "songs": _song}[entity]
+    return [make(number, start + spread * number) | times for number in range(count)]
+
+
+def _user(number: int, moment: datetime) -> Row:
+    return {
+        "user_id": uuid_of(number),
+        "user_lastname": f"Lastname{number}",
+        "user_name": f"Firstname{number}",
+        "user_since": moment,
+        "latitude": 52.5,
+        "longitude": 13.4,
+        "place_name": "Berlin",
+        "country_code": "DE",
+        "timezone": "Europe/Berlin",
+    }
+
+
+def _item(number: int, moment: datetime) -> Row:
+    return {
+        "user_id": uuid_of(number // 2),
+        "session_id": uuid_of(1000 + number // 2),
+        "song_id": track_of(number),
+        "song_name": "A song",
+        "artist_id": artist_of(number),
+        "artist_name": "Somebody",
+        "price": Decimal("0.99"),
+        "currency": "USD",
+        "liked": True,
+        "liked_since": None,
+        "user_agent": "Mozilla/5.0",
+        "session_start_time": moment,
+        "item_no": number % 2,
+    }
+
+
+def _song(number: int, moment: datetime) -> Row:
+    return {
+        "track_id": track_of(number),
+        "title": "A song",
+        "song_id": f"SO{number:016d}",
+        "release": "An album",
+        "artist_id": artist_of(number),
+        "artist_mbid": None,
+        "artist_name": "Somebody",
+        "duration": 200.5,
+        "artist_familiarity": 0.5,
+        "artist_hotttnesss": 0.5,
+        "year": 1999,
+        "track_7digitalid": 1,
+        "shs_perf": -1,
+        "shs_work": 0,
+        "source_from": "postgres_rds",
+    }
+
+
+def summary_of(entity: Entity, rows: Sequence[Row], interval: Interval, run_id: str, **changes: Any) -> StagedSummary:
+    """What a transform says of rows that it staged, nothing quarantined."""
+    amount = sum((row["price"] for row in rows if row["price"] is not None), Decimal(0)) if entity.amount else None
+    facts: dict[str, Any] = {
+        "entity": entity.name,
+        "ingest_on": interval.ingest_on,
+        "run_id": run_id,
+        "contract_version": entity.version,
+        "receipt": "0" * 64,
+        "landed_records": len(rows),
+        "landed_units": len(rows),
+        "landed_amount": amount,
+        "rows": len(rows),
+        "amount": amount,
+        "quarantined_units": 0,
+        "quarantined_amount": None if amount is None else Decimal(0),
+    }
+    return StagedSummary.model_validate(facts | changes)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One database of a lake, and what the transform and publish would do in it."""
+
+    desk: Desk
+
+    @property
+    def spark(self) -> SparkSession:
+        return self.desk.spark
+
+    def table(self, entity: str) -> str:
+        return table_name(self.desk.settings, entity)
+
+    def create(self, **types: str) -> Ground:
+        """Make the tables, every column nullable. types: `price="double"` gives a column another type everywhere."""
+        self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS lake.{self.desk.settings.database}")
+        for name in ("users", "sessions", "songs", "quarantine"):
+            entity = load(name)
+            columns = ", ".join(f"{c.name} {types.get(c.name, c.dataType.simpleString())}" for c in _nullable(entity))
+            self.spark.sql(
+                f"CREATE TABLE {self.table(name)} ({columns}) USING iceberg PARTITIONED BY "
+                f"({', '.join(entity.partition)})"
+            )
+            # branches begin at a snapshot
+            self.append(name, [])
+        return self
+
+    def clean(self, entity: str, interval: Interval = MONTH, count: int = ROWS) -> list[Row]:
+        """Rows that break no rule."""
+        return clean_rows(entity, interval, count)
+
+    def refer(self) -> Ground:
+        """Publish the users and songs that clean sessions refer to."""
+        self.append("songs", self.clean("songs", MONTH.previous))
+        self.append("users", self.clean("users", MONTH.previous))
+        return self
+
+    def previous(self, staged: Staged, **figures: Any) -> Staged:
+        """The same, as if the month before had been published with these figures."""
+        before = summary_of(staged.entity, self.clean(staged.entity.name), MONTH.previous, "before", **figures)
+        return replace(staged, previous=before)
+
+    def frame(self, entity: str, rows: Sequence[Row]) -> DataFrame:
+        """Rows as a frame of the contract's columns; columns that are not given are null."""
+        schema = StructType(_nullable(load(entity)))
+        values = [tuple(row.get(field.name) for field in schema) for row in rows]
+        return self.spark.createDataFrame(values, schema)
+
+    def append(self, entity: str, rows: Sequence[Row]) -> None:
+        """Rows onto main."""
+        self.frame(entity, rows).writeTo(self.table(entity)).append()
+
+    def stage(
+        self, entity: str, rows: Sequence[Row], interval: Interval = MONTH, run_id: str = "r1", **changes: Any
+    ) -> Staged:
+        """Rows onto the run's branch. changes: figures of the summary that differ from what is staged."""
+        summary = summary_of(load(entity), rows, interval, run_id, **changes)
+        name = branch(run_id, interval.ingest_on)
+        stage_interval(
+            self.spark, self.table(entity), name, self.frame(entity, rows), interval.ingest_on, summary
+        )
+        return self.find(entity, interval, run_id)
+
+    def find(self, entity: str, interval: Interval = MONTH, run_id: str = "r1") -> Staged:
+        return find_staged(self.spark, self.table(entity), load(entity), interval, run_id)
+
+    def publish(self, entity: str, rows: Sequence[Row], interval: Interval) -> None:
+        """An interval as publish leaves it: on main, with the transform's summary and a tag."""
+        table, day = self.table(entity), interval.ingest_on
+        writer = self.frame(entity, rows).writeTo(table)
+        for key, value in summary_of(load(entity), rows, interval, "before").to_properties().items():
+            writer = writer.option(f"snapshot-property.{key}", value)
+        writer.append()
+        self.spark.sql(f"ALTER TABLE {table} CREATE OR REPLACE TAG {interval_tag(day)}")
+
+    def quarantine(
+        self, entity: str, count: int, run_id: str = "r1", rule: str = "price_max", **changes: Any
+    ) -> None:
+        """Refused rows of one rule."""
+        row = {
+            "entity": entity,
+            "ingest_on": MONTH.ingest_on,
+            "run_id": run_id,
+            "rule": rule,
+            "reason": rule,
+            "units": 1,
+            "amount": Decimal("3.50") if load(entity).amount else None,
+            "item_no": 0,
+            "raw_record": json.dumps({"user_id": uuid_of(7), "user_name": "Anna Karenina", "price": 3.5}),
+            "record_hash": "0" * 64,
+            "processing_timestamp": datetime(2020, 5, 1),
+        }
+        self.append("quarantine", [row | changes] * count)
+
+    def judge(self, staged: Staged) -> GateResult:
+        return judge_staged(self.desk, staged)
+
+    def judge_rule(self, staged: Staged, rule_id: str) -> GateResult:
+        """Judge by a contract that has this one rule only, so that no other rule can close the gate."""
+        only = replace(staged.entity, rules=(staged.entity.rule(rule_id),))
+        return self.judge(replace(staged, entity=only))
+
+    def result(self, entity: str, run_id: str = "r1") -> GateResult:
+        found = find_gate_result(self.desk.shelf, entity, MONTH.ingest_on, run_id)
+        assert found is not None
+        return found
+
+    def snapshots(self) -> Mapping[str, list[Any]]:
+        """Every snapshot and ref of every table."""
+        return {
+            name: [
+                self.spark.sql(f"SELECT snapshot_id FROM {self.table(name)}.snapshots ORDER BY 1").collect(),
+                self.spark.sql(f"SELECT name, snapshot_id FROM {self.table(name)}.refs ORDER BY 1").collect(),
+            ]
+            for name in ("users", "sessions", "songs", "quarantine")
+        }
+
+
+def _nullable(entity: Entity) -> list[StructField]:
+    return [StructField(field.name, field.dataType, True) for field in spark_schema(entity.columns)]
+
+
+def ground_in(spark: SparkSession, settings: SparkSettings, database: str) -> Ground:
+    """A fresh database on the shared lake."""
+    own = settings.model_copy(update={"database": database})
+    return Ground(Desk(spark, own, open_shelf(f"{own.lake}/{database}")))
+
+
+@pytest.fixture(scope="module")
+def ground(request: pytest.FixtureRequest, spark: SparkSession, spark_settings: SparkSettings) -> Ground:
+    """One database per test module, nothing published."""
+    return ground_in(spark, spark_settings, f"quality_{request.module.__name__.rsplit('.', 1)[-1]}").create()
+
+
+@pytest.fixture
+def lone_ground(request: pytest.FixtureRequest, spark: SparkSession, spark_settings: SparkSettings) -> Ground:
+    """One database for one test, without tables."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in request.node.name.lower())
+    return ground_in(spark, spark_settings, f"q_{name}"[:80])
+

@@ -1,0 +1,164 @@
+"""What tests of the lake do with tables: invented rows, staged, judged, published; and what a table then holds.
+
+Used in the test process and, through lake_worker.py, in processes of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from deftunes_contract.entity import Entity, Severity, load
+from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
+from deftunes_contract.interval import Interval
+from deftunes_contract.settings import from_environment
+from deftunes_contract.shelf import Shelf, open_shelf
+from deftunes_contract.summary import StagedSummary
+from deftunes_contract.zones import branch, interval_tag
+from deftunes_lake.publish import Published, publish
+from deftunes_lake.reading import read_main, read_snapshot
+from deftunes_lake.rollback import RolledBack, rollback
+from deftunes_lake.session import open_session
+from deftunes_lake.settings import SparkSettings
+from deftunes_lake.snapshots import branch_head, tagged
+from deftunes_lake.staging import stage_interval
+from deftunes_lake.tables import ensure_tables, spark_type, table_name
+
+JANUARY, FEBRUARY, MARCH = date(2020, 2, 1), date(2020, 3, 1), date(2020, 4, 1)
+"""ingest_on of three months."""
+
+Content = dict[str, tuple[int, str, int]]
+"""ingest_on → rows, amount, hash over all content columns."""
+
+
+@dataclass
+class LakeCase:
+    """One database of a lake."""
+
+    spark: SparkSession
+    settings: SparkSettings
+    shelf: Shelf
+    made: set[str] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, settings: SparkSettings | None = None) -> LakeCase:
+        """The case of an environment, or of given settings."""
+        settings = settings or from_environment(SparkSettings)
+        return cls(open_session(settings, "tests"), settings, open_shelf(settings.lake))
+
+    def table(self, entity: str) -> str:
+        """Three-part name of a table, which is made when a test first asks for it."""
+        if entity not in self.made:
+            ensure_tables(self.spark, self.settings, [entity])
+            self.made.add(entity)
+        return table_name(self.settings, entity)
+
+    def frame(self, entity: str, rows: int, ingest_on: date, tag: str) -> DataFrame:
+        """Rows that depend on nothing but the arguments: `tag` makes them other rows."""
+        contract = load(entity)
+        columns = [
+            value(contract, column.name, column.type, ingest_on, tag).cast(spark_type(column)).alias(column.name)
+            for column in contract.columns
+        ]
+        return self.spark.range(rows, numPartitions=2).select(*columns)
+
+    def stage(
+        self, entity: str, rows: int, ingest_on: date = JANUARY, run_id: str = "one", tag: str | None = None
+    ) -> int:
+        """Stage invented rows of a run; returns the snapshot."""
+        frame = self.frame(entity, rows, ingest_on, run_id if tag is None else tag)
+        amount_column = load(entity).amount
+        amount = sum((Decimal(i % 150 + 33) / 100 for i in range(rows)), Decimal("0.00")) if amount_column else None
+        summary = StagedSummary(
+            entity=entity, ingest_on=ingest_on, run_id=run_id, contract_version=load(entity).version, receipt="0" * 64,
+            landed_records=rows, landed_units=rows, landed_amount=amount, rows=rows, amount=amount,
+            quarantined_units=0, quarantined_amount=Decimal("0.00") if amount_column else None,
+        )  # fmt: skip
+        return stage_interval(self.spark, self.table(entity), branch(run_id, ingest_on), frame, ingest_on, summary)
+
+    def judge(
+        self,
+        entity: str,
+        ingest_on: date = JANUARY,
+        run_id: str = "one",
+        *,
+        passed: bool = True,
+        snapshot_id: int | None = None,
+    ) -> None:
+        """Write the gate result for the branch's head (or for another snapshot)."""
+        if snapshot_id is None:
+            head = branch_head(self.spark, self.table(entity), branch(run_id, ingest_on))
+            assert head is not None
+            snapshot_id = head.id
+        rule = RuleResult(
+            id=f"{entity}_arrived", kind="arrived", severity=Severity.FAIL, passed=passed, observed=0.0,
+            expected="at least 1 row",
+        )  # fmt: skip
+        result = GateResult(
+            entity=entity, ingest_on=ingest_on, run_id=run_id, table=self.table(entity), snapshot_id=snapshot_id,
+            passed=passed, judged_at=datetime.now(UTC), rules=(rule,),
+        )  # fmt: skip
+        write_gate_result(self.shelf, result)
+
+    def stage_and_judge(
+        self, entity: str, rows: int, ingest_on: date = JANUARY, run_id: str = "one", tag: str | None = None
+    ) -> int:
+        """Both."""
+        snapshot = self.stage(entity, rows, ingest_on, run_id, tag)
+        self.judge(entity, ingest_on, run_id)
+        return snapshot
+
+    def publish(self, entities: Sequence[str], ingest_on: date = JANUARY, run_id: str = "one") -> tuple[Published, ...]:
+        """See deftunes_lake.publish."""
+        return publish(self.spark, self.settings, self.shelf, entities, Interval.of_ingest_on(ingest_on), run_id)
+
+    def rollback(self, entities: Sequence[str], ingest_on: date = JANUARY) -> tuple[RolledBack, ...]:
+        """See deftunes_lake.rollback."""
+        return rollback(self.spark, self.settings, entities, Interval.of_ingest_on(ingest_on))
+
+    def public(self, entity: str) -> Content:
+        """What main holds."""
+        return self.content(read_main(self.spark, self.table(entity)), load(entity))
+
+    def at(self, entity: str, snapshot_id: int) -> Content:
+        """What one snapshot holds."""
+        return self.content(read_snapshot(self.spark, self.table(entity), snapshot_id), load(entity))
+
+    @staticmethod
+    def content(frame: DataFrame, entity: Entity) -> Content:
+        """Rows, money and a hash for each ingest_on; the hash is a sum, so a doubled row shows."""
+        amount = f.sum(entity.amount).cast("string") if entity.amount else f.lit("-")
+        content = f.xxhash64(*entity.content).cast("decimal(38,0)")
+        grouped = frame.groupBy("ingest_on").agg(
+            f.count("*").alias("rows"), amount.alias("amount"), f.sum(content).alias("hash")
+        )
+        return {str(r["ingest_on"]): (r["rows"], r["amount"], int(r["hash"])) for r in grouped.collect()}
+
+    def tag_is_true(self, entity: str, ingest_on: date) -> bool:
+        """Whether the interval's tag tells of the rows that main shows."""
+        snapshot = tagged(self.spark, self.table(entity), interval_tag(ingest_on))
+        if snapshot is None or snapshot.staged is None:
+            return str(ingest_on) not in self.public(entity)
+        shown = self.public(entity).get(str(ingest_on))
+        return self.at(entity, snapshot.id).get(str(ingest_on)) == shown and shown[0] == snapshot.staged.rows
+
+
+def value(entity: Entity, name: str, type_name: str, ingest_on: date, tag: str) -> f.Column:
+    """An invented value of one column."""
+    number = f.col("id")
+    if name == "ingest_on":
+        return f.lit(ingest_on)
+    if name == entity.amount:
+        return (number % 150 + 33) / 100
+    if type_name == "timestamp":
+        return f.lit(datetime(2020, 1, 31, 23, 59, 59, 999999))
+    if type_name == "boolean":
+        return number % 2 == 0
+    if type_name in ("int", "double") or type_name.startswith("decimal"):
+        return number % 1000
+    return f.concat(f.lit(f"{name}-{tag}-"), number.cast("string"))

@@ -1,0 +1,30 @@
+"""Reruns change nothing, order does not matter, two at once do no harm."""
+
+from typing import Any
+
+
+def test_the_same_run_again_changes_nothing(loaded: Any) -> None:
+    before = loaded.state()
+    assert before["items"] > 0
+    assert loaded.run("2020-01-01", "2020-03-01") == 0
+    assert loaded.state() == before
+
+
+def test_months_in_any_order_give_the_same(loaded: Any, platform: Any) -> None:
+    assert platform.run("2020-02-01", "2020-03-01") == 0, platform.sentences()
+    assert platform.run("2020-01-01", "2020-02-01") == 0, platform.sentences()
+    assert platform.state() == loaded.state()
+
+
+def test_pipelines_one_after_the_other_in_either_order(loaded: Any, platform: Any) -> None:
+    assert platform.run("2020-01-01", "2020-03-01", "--pipeline", "api") == 0, platform.sentences()
+    assert platform.run("2020-01-01", "2020-03-01", "--pipeline", "songs") == 0, platform.sentences()
+    assert platform.state() == loaded.state()
+
+
+def test_two_runs_of_the_same_month_at_once(january: dict[str, object], platform: Any) -> None:
+    month = ("run", "--start", "2020-01-01", "--end", "2020-02-01")
+    both = [platform.spawn(*month), platform.spawn(*month)]
+    codes = [running.wait(timeout=300) for running in both]
+    assert codes == [0, 0], (platform.root / "spawned.log").read_text()[-4000:]
+    assert platform.state() == january
