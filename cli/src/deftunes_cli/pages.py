@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic_core import PydanticUndefined
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from deftunes_contract.entity import ENTITIES, Entity, Field, load
@@ -89,14 +90,19 @@ def _cell(text: str) -> str:
 def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     """Who reads which settings."""
     from deftunes_contract.settings import LakeSettings, LogSettings
-    from deftunes_extract.settings import ExtractSettings
-    from deftunes_lake.settings import SparkSettings
+    from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings
+    from deftunes_lake.settings import JarSettings, SparkSettings
     from deftunes_serving.settings import ServingSettings
+    from deftunes_transform.settings import TransformSettings
 
     yield "every command", LogSettings
     yield "every stage", LakeSettings
     yield "extract", ExtractSettings
+    yield "extract of users and sessions", ApiSettings
+    yield "extract of songs", SongsSettings
     yield "lake, transform, quality", SparkSettings
+    yield "transform", TransformSettings
+    yield "lake jars", JarSettings
     yield "dbt", ServingSettings
 
 
@@ -112,15 +118,17 @@ def settings_page() -> str:
             if name in seen:
                 continue
             seen.add(name)
-            lines.append(f"| {name} | {reader} | {_default(field.default)} | {_cell(field.description or '')} |")
+            lines.append(f"| {name} | {reader} | {_default(field)} | {_cell(field.description or '')} |")
     lines += ["", (DOCS / "settings-standard.txt").read_text(encoding="utf-8").strip()]
     return HEAD + "\n".join(lines) + "\n"
 
 
-def _default(value: object) -> str:
-    if value is PydanticUndefined:
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
         return "required"
-    return "" if value in ("", None) else f"`{value}`"
+    value = None if field.default_factory else field.default
+    # a default path is this machine's; its description says how it is found
+    return "" if value in ("", None) or isinstance(value, Path | SecretStr) else f"`{value}`"
 
 
 def commands_page() -> str:

@@ -90,8 +90,8 @@ def warm_up() -> None:
             return  # the first stage that needs Spark meets the same fault and reports it
 
     def imports() -> None:
-        importlib.import_module("deftunes_quality.judge")
-        importlib.import_module("deftunes_serving.build")
+        for heavy in ("deftunes_quality.judge", "deftunes_serving.build", "dbt.cli.main", "dbt.adapters.duckdb"):
+            importlib.import_module(heavy)
 
     for task in (spark, imports):
         threading.Thread(target=task, name=f"warm-up-{task.__name__}", daemon=True).start()
