@@ -278,7 +278,7 @@ def _gate(entity: str, interval: Interval, run_id: str, snapshot_id: int, warned
     if warned:
         index = next(n for n, rule in enumerate(rules) if rule.severity is Severity.WARN)
         rules[index] = rules[index].model_copy(
-            update={"passed": False, "observed": 0.4, "failing_count": 3, "examples": ("<i>12</i>",)}
+            update={"passed": False, "observed": 0.4, "failing_count": 3, "examples": ("<i>12</i>\u0007",)}
         )
     return GateResult(
         entity=entity, ingest_on=interval.ingest_on, run_id=run_id, table=f"lake.deftunes_transform.{entity}",

@@ -21,7 +21,7 @@ from deftunes_cli import run as runs
 from deftunes_cli.home import Home, embed, home_of
 from deftunes_cli.progress import progress_for
 from deftunes_cli.record import RunRecord
-from deftunes_contract.exits import ExitCode, StageError, Temporary
+from deftunes_contract.exits import ExitCode, NothingToDo, StageError, Temporary
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.settings import LakeSettings, LogSettings, from_environment
@@ -161,12 +161,18 @@ def _finish(home: Home, record: RunRecord) -> None:
     from deftunes_cli.verify import verify as reconcile
 
     settings, console = from_environment(LakeSettings), Console()
-    found = reconcile(settings, _serving())
-    render(found, console)
-    render_run(record, console, write_dashboard(home, settings, _serving(), record))
+    reconciled, dashboard = True, None
+    try:
+        found = reconcile(settings, _serving())
+        render(found, console)
+        reconciled = found.reconciled
+        dashboard = write_dashboard(home, settings, _serving(), record, found)
+    except NothingToDo as nothing:
+        console.print(str(nothing), markup=False, highlight=False)
+    render_run(record, console, dashboard)
     if record.exit_code:
         raise typer.Exit(record.exit_code)
-    if not found.reconciled:
+    if not reconciled:
         raise typer.Exit(ExitCode.BUG)
 
 

@@ -59,7 +59,6 @@ def execute(plan: Plan, home: Home, progress: Progress) -> RunRecord:
     )
     record.save(home)
     progress.expect(len(plan.months) * len(plan.pipelines) * 4 + 1)
-    stages.warm_up()
     published = _publish_all(plan, record, home, progress)
     if published:
         _step(stages.build(published, plan.full_refresh), record, home, progress)
@@ -79,6 +78,7 @@ def _publish_all(plan: Plan, record: RunRecord, home: Home, progress: Progress) 
             for month in plan.months
             for pipeline in plan.pipelines
         }
+        stages.warm_up()
         stopped: set[str] = set()
         published: list[Interval] = []
         for (pipeline, month), delivery in deliveries.items():

@@ -1,7 +1,7 @@
 """The stages as the hand calls them: their `work` functions, in this process, with the arguments anybody would type.
 
 Imports happen late: pyspark, Great Expectations and dbt cost seconds, and `deftunes --help` needs none of them.
-`warm_up` pays them in the background while the first extract runs.
+`warm_up` pays them while the first extract runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from deftunes_contract.interval import Interval
@@ -75,23 +76,24 @@ def _call(
 
 
 def warm_up() -> None:
-    """Begin to start the JVM and to import the heavy packages in the background; faults show where they are used."""
+    """Import the heavy packages, and let the JVM start in the background meanwhile.
 
-    def spark() -> None:
-        from deftunes_contract.exits import StageError
-        from deftunes_contract.settings import from_environment
+    The imports run here, one after the other, while extract reads its sources in another thread: two threads that
+    import pyspark's circular modules at the same time can see half of one.
+    """
+    for stage in ("deftunes_lake.__main__", "deftunes_transform.__main__", "deftunes_quality.__main__"):
+        importlib.import_module(stage)
+    threading.Thread(target=_open_session, name="warm-up-spark", daemon=True).start()
+    for heavy in ("deftunes_quality.judge", "deftunes_serving.build", "dbt.cli.main", "dbt.adapters.duckdb"):
+        importlib.import_module(heavy)
 
-        try:
-            from deftunes_lake.session import open_session
-            from deftunes_lake.settings import SparkSettings
 
-            open_session(from_environment(SparkSettings))
-        except StageError:
-            return  # the first stage that needs Spark meets the same fault and reports it
+def _open_session() -> None:
+    from deftunes_contract.exits import StageError
+    from deftunes_contract.settings import from_environment
+    from deftunes_lake.session import open_session
+    from deftunes_lake.settings import SparkSettings
 
-    def imports() -> None:
-        for heavy in ("deftunes_quality.judge", "deftunes_serving.build", "dbt.cli.main", "dbt.adapters.duckdb"):
-            importlib.import_module(heavy)
-
-    for task in (spark, imports):
-        threading.Thread(target=task, name=f"warm-up-{task.__name__}", daemon=True).start()
+    # the first stage that needs Spark meets the same fault and reports it
+    with suppress(StageError):
+        open_session(from_environment(SparkSettings))

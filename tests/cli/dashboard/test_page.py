@@ -15,6 +15,7 @@ from deftunes_cli.dashboard import page, write_dashboard
 from deftunes_cli.home import Home
 from deftunes_cli.record import RunRecord, Step
 from deftunes_cli.verify import verify
+from deftunes_contract.gate import find_gate_result, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings
 
@@ -55,7 +56,7 @@ def test_headline_figures_and_verdict(platform: Any) -> None:
         "Rows in quarantine 6 19.98 USD",
     ):  # fmt: skip
         assert figure in seen
-    assert "Run run-7, 1 min 15 s from start to end" in seen
+    assert "run-7, 1 min 15 s from start to end" in seen
     assert "extract 2 2.0 s" in seen
     assert "quality 1 failed 1 4.0 s" in seen
     assert "sessions 2020-01 13 17.32 13 17.32 11 7.33 2 9.99 11 7.33 agrees" in seen
@@ -115,6 +116,18 @@ def test_a_delivery_that_waits(bare_platform: Any, make_users: Callable[..., Any
     seen = words(written(bare_platform))
     assert "users 2020-01 2 2 – – – pending" in seen
     assert "delivered, not public yet" in seen
+
+
+def test_a_closed_gate_is_said_at_the_top(platform: Any) -> None:
+    found = find_gate_result(platform.shelf, "users", date(2020, 3, 1), "first")
+    assert found is not None
+    rules = (found.rules[0].model_copy(update={"passed": False, "observed": 7.0}), *found.rules[1:])
+    later = {"run_id": "second", "passed": False, "judged_at": START + timedelta(days=9), "rules": rules}
+    write_gate_result(platform.shelf, found.model_copy(update=later))
+    seen = words(written(platform))
+    assert "all figures reconcile 1 gate closed page of" in seen
+    assert "Gates passed 5 of 6" in seen
+    assert "users 2020-02, run second: user_id_complete (observed 7, expected 0 rows)" in seen
 
 
 def test_figures_that_do_not_agree_come_first(platform: Any) -> None:

@@ -58,6 +58,15 @@ def test_a_first_delivery_waits(bare_platform: Any, make_sessions: Callable[...,
     assert "deftunes run --start 2020-01-01 --end 2020-02-01" in said
 
 
+def test_a_delivery_of_a_new_month_beside_public_ones_waits(platform: Any, make_sessions: Callable[..., Any]) -> None:
+    platform.land("sessions", MARCH, make_sessions(MARCH, 500, 2))
+    found = verify(platform.settings, platform.serving)
+    assert found.reconciled
+    check = found.intervals[4]
+    assert (check.entity, check.month, check.state) == ("sessions", "2020-03", "pending")
+    assert (check.published, check.quarantined, check.fact) == (None, None, None)
+
+
 def test_a_newer_delivery_waits_and_the_public_state_is_still_judged(
     platform: Any, make_sessions: Callable[..., Any]
 ) -> None:
@@ -147,11 +156,12 @@ def test_a_catalog_that_names_a_missing_metadata_file(platform: Any) -> None:
         verify(platform.settings, platform.serving)
 
 
-def test_shown_to_people(platform: Any) -> None:
-    text = shown(platform)
-    assert "sessions │ 2020-01 │     13 │     13 │        11 │           2 │   11 │ published" in text
-    assert "17.32" in text
-    assert "reconciled source = landed = published + quarantined = facts for 6 published intervals" in text
+def test_shown_to_people_in_eighty_columns(platform: Any) -> None:
+    text = shown(platform, width=80)
+    words = " ".join(text.split())
+    assert "sessions 2020-01 13 13 11 2 11 published 17.32 17.32 7.33 9.99 7.33 sessions 2020-02" in words
+    assert "reconciled source = landed = published + quarantined = facts for 6 published intervals" in words
+    assert "…" not in text, "nothing is cut"
 
 
 def test_faults_and_waiting_deliveries_are_shown_whole(platform: Any, make_sessions: Callable[..., Any]) -> None:

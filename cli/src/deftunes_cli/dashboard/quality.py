@@ -5,9 +5,12 @@ quality/<entity>/ingest_on=D/run=<run id>/result.json ─► `Gate` per entity. 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
+from urllib.parse import quote
 
 from deftunes_cli.dashboard.text import plural
 from deftunes_contract.entity import ENTITIES
@@ -17,6 +20,8 @@ from deftunes_contract.shelf import Shelf
 
 MONTHS_SHOWN = 12
 """Columns of a grid; older months are counted in a sentence."""
+LONGEST_CELL = 19
+"""Characters of a cell: a time to the second fits."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,19 @@ class RuleLine:
 
 
 @dataclass(frozen=True)
+class Month:
+    """One column of a grid. report: link to its Data Docs, None when a browser cannot open them."""
+
+    name: str
+    report: str | None
+
+
+@dataclass(frozen=True)
 class Gate:
     """All rules of one entity. closed: sentences on months whose gate is closed. older: months not shown."""
 
     entity: str
-    months: tuple[str, ...]
+    months: tuple[Month, ...]
     rules: tuple[RuleLine, ...]
     closed: tuple[str, ...]
     warned: int
@@ -67,12 +80,12 @@ def latest_results(shelf: Shelf) -> dict[tuple[str, date], GateResult]:
     return found
 
 
-def gates(results: Mapping[tuple[str, date], GateResult]) -> tuple[Gate, ...]:
-    """The grid of each entity that was judged at all."""
-    return tuple(_gate(entity, results) for entity in ENTITIES if any(key[0] == entity for key in results))
+def gates(results: Mapping[tuple[str, date], GateResult], page_folder: Path) -> tuple[Gate, ...]:
+    """The grid of each entity that was judged at all; links are relative to the folder of the page."""
+    return tuple(_gate(entity, results, page_folder) for entity in ENTITIES if any(k[0] == entity for k in results))
 
 
-def _gate(entity: str, results: Mapping[tuple[str, date], GateResult]) -> Gate:
+def _gate(entity: str, results: Mapping[tuple[str, date], GateResult], page_folder: Path) -> Gate:
     days = sorted(day for name, day in results if name == entity)
     shown = [results[entity, day] for day in days[-MONTHS_SHOWN:]]
     by_rule: dict[str, dict[date, RuleResult]] = {}
@@ -82,7 +95,7 @@ def _gate(entity: str, results: Mapping[tuple[str, date], GateResult]) -> Gate:
     lines = tuple(_line(found, [result.ingest_on for result in shown]) for found in by_rule.values())
     return Gate(
         entity=entity,
-        months=tuple(_month(result.ingest_on) for result in shown),
+        months=tuple(Month(_month(r.ingest_on), _link(r.data_docs, page_folder)) for r in shown),
         rules=lines,
         closed=tuple(_closed(results[entity, day]) for day in days if not results[entity, day].passed),
         warned=sum(cell.status == "warned" for line in lines for cell in line.cells),
@@ -103,11 +116,11 @@ def _cell(rule: RuleResult | None) -> Cell:
         return Cell("skipped", "–", f"not judged: {rule.skipped}")
     observed = "–" if rule.observed is None else _observed(rule.observed)
     if rule.passed:
-        return Cell("passed", observed, f"expected {rule.expected}")
+        return Cell("passed", _fitting(observed, "as expected"), f"expected {rule.expected}; observed {observed}")
     broken = plural(rule.failing_count, "row") + " broke it" if rule.failing_count else "broken"
     examples = f", e.g. {', '.join(rule.examples[:3])}" if rule.examples else ""
-    note = f"expected {rule.expected}; {broken}{examples}"
-    return Cell("warned" if rule.severity == "warn" else "failed", observed, note)
+    note = f"expected {rule.expected}; observed {observed}; {broken}{examples}"
+    return Cell("warned" if rule.severity == "warn" else "failed", _fitting(observed, "otherwise"), note)
 
 
 def _observed(value: str | float) -> str:
@@ -116,9 +129,24 @@ def _observed(value: str | float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
 
 
+def _fitting(observed: str, otherwise: str) -> str:
+    """What was observed, or in a word how it went when that would not fit a cell; the note has it whole."""
+    return observed if len(observed) <= LONGEST_CELL else otherwise
+
+
 def _closed(result: GateResult) -> str:
-    rules = ", ".join(f"{rule.id} (observed {rule.observed}, expected {rule.expected})" for rule in result.closing)
+    rules = ", ".join(
+        f"{rule.id} (observed {'–' if rule.observed is None else _observed(rule.observed)}, expected {rule.expected})"
+        for rule in result.closing
+    )
     return f"{result.entity} {_month(result.ingest_on)}, run {result.run_id}: {rules or 'no rule was judged'}"
+
+
+def _link(address: str | None, page_folder: Path) -> str | None:
+    """A report beside the page by its relative path, so that the home can be moved; s3:// opens in no browser."""
+    if address is None or not Path(address).is_absolute():
+        return None
+    return quote(os.path.relpath(address, page_folder))
 
 
 def _month(ingest_on: date) -> str:

@@ -70,7 +70,7 @@ class Evidence:
             landed=None if self.landed is None else self.landed.figures,
             published=self.public if self.is_public or self.public.units else None,
             quarantined=self.quarantined if self.is_public else None,
-            fact=self.facts,
+            fact=self.facts if self.facts is not None and (self.is_public or self.facts.units) else None,
         )
 
 
