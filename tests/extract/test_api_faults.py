@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from deftunes_contract.shelf import FolderShelf
+
 
 @pytest.fixture
 def delivered(api: Any, extract: Callable[..., Any], lake: Any, make: Any) -> Callable[[], None]:
@@ -134,18 +136,33 @@ def test_an_empty_month_is_refused_unless_the_caller_knows(delivered: Any, api: 
     assert [path.name for path in lake.folder("users").iterdir()] == ["_receipt.json"]
 
 
-def test_parts_of_a_failed_reply_are_removed(delivered: Any, api: Any, extract: Any, make: Any) -> None:
-    other = [make.user(n, user_name=f"other {n}") for n in range(50)]
-    whole = json.dumps(other).encode()
-    api.say(api.body(whole[:-200]))
+PADDING = b" " * 300_000
+"""More than the extract reads at once: what stands before it has been handed on when the reply ends too early."""
+
+
+def test_parts_of_a_failed_reply_are_removed(
+    delivered: Any, api: Any, extract: Any, lake: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    upload = FolderShelf.upload
+    monkeypatch.setattr(FolderShelf, "upload", lambda *call: seen.append(call[1]) or upload(*call))
+    other = json.dumps([make.user(n, user_name=f"other {n}") for n in range(50)]).encode()
+    api.say(api.body(other[:-1] + PADDING))
     assert extract("users", DEFTUNES_PART_BYTES=300).code == 75
+    assert len(seen) > 10
     delivered()
 
 
-def test_parts_that_the_earlier_delivery_has_too_are_kept(delivered: Any, api: Any, extract: Any, make: Any) -> None:
-    same_beginning = json.dumps([make.user(n) for n in range(1, 6)], separators=(",", ":"), ensure_ascii=False)
-    api.say(api.body(same_beginning[:-20].encode()))
+def test_parts_that_the_earlier_delivery_has_too_are_kept(
+    delivered: Any, api: Any, extract: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    upload = FolderShelf.upload
+    monkeypatch.setattr(FolderShelf, "upload", lambda *call: seen.append(call[1]) or upload(*call))
+    same = json.dumps([make.user(n) for n in range(1, 6)], separators=(",", ":"), ensure_ascii=False).encode()
+    api.say(api.body(same[:-1] + PADDING))
     assert extract("users", DEFTUNES_PART_BYTES=300).code == 75
+    assert seen
     delivered()
 
 

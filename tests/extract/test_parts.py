@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +75,35 @@ def test_names_tell_number_and_content_and_do_not_depend_on_blocks(tmp_path: Pat
 def test_no_lines_no_objects(tmp_path: Path) -> None:
     assert write(tmp_path, [], 100) == ()
     assert not (tmp_path / "delivery").exists()
+
+
+def test_a_slow_shelf_slows_the_source_down(tmp_path: Path) -> None:
+    """Blocks wait by their bytes, not by their number: the source is never more than a few megabytes ahead."""
+    stored = threading.Event()
+
+    class SlowShelf(FolderShelf):
+        def upload(self, path: str, file: Path) -> None:
+            stored.wait(30)
+            super().upload(path, file)
+
+    put: list[int] = []
+    block = b"x" * (1 << 20) + b"\n"
+
+    def fill() -> None:
+        with PartWriter(SlowShelf(tmp_path), "delivery", "jsonl.gz", 1, None, set()) as parts:
+            for _ in range(50):
+                parts.put(block, 1)
+                put.append(len(block))
+            parts.close()
+
+    source = threading.Thread(target=fill)
+    source.start()
+    time.sleep(0.5)
+    ahead = len(put)
+    stored.set()
+    source.join(30)
+    assert ahead < 20
+    assert len(put) == 50
 
 
 class BrokenShelf(FolderShelf):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -344,30 +344,30 @@ def test_a_connection_that_is_always_lost_ends_temporarily(songs: Any, lake: Any
     assert lake.content() == {}
 
 
-def test_rows_changed_after_they_were_counted_do_not_show(
+def test_rows_changed_in_the_middle_do_not_show(songs: Any, lake: Any) -> None:
+    songs.fill(150_000)
+
+    def change() -> None:
+        songs.sql("DELETE FROM deftunes.songs WHERE track_id > 'TR' || lpad('100000', 16, '0')")
+        songs.fill(5)
+
+    assert delivered(lake, Disturbed(songs.dsn, change)).records == 150_000
+
+
+def test_fewer_rows_than_the_server_has_sent_are_not_signed_for(
     songs: Any, extract: Any, lake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    songs.fill(100)
-    copy = SongsSource._copy
+    songs.fill(5000)
+    batches = songs_module._batches
 
-    def change_first(*arguments: Any) -> int:
-        songs.sql("DELETE FROM deftunes.songs WHERE track_id > 'TR' || lpad('50', 16, '0')")
-        return copy(*arguments)
+    def forgetful(*arguments: Any) -> Iterator[list[memoryview]]:
+        whole = list(batches(*arguments))
+        return iter(whole[:1] + whole[2:])
 
-    monkeypatch.setattr(SongsSource, "_copy", change_first)
-    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
-    assert lake.receipt("songs").records == 100
-
-
-def test_a_copy_that_brings_another_number_of_rows_is_not_delivered(
-    songs: Any, extract: Any, lake: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    songs.fill(100)
-    copy = SongsSource._copy
-    monkeypatch.setattr(SongsSource, "_copy", lambda *arguments: copy(*arguments) - 1)
+    monkeypatch.setattr(songs_module, "_batches", forgetful)
     outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn, DEFTUNES_EXTRACT_ATTEMPTS=2)
     assert outcome.code == 75
-    assert "counted 100 rows but received 99" in outcome.said
+    assert "the server has sent 5,000 rows" in outcome.said
     assert lake.content() == {}
 
 
@@ -396,6 +396,16 @@ def test_a_server_that_falls_silent_is_given_up(songs: Any, lake: Any, monkeypat
         source = Disturbed(relay.dsn, relay.pause)
         with pytest.raises(Temporary, match="is silent for"):
             delivered(lake, source, attempts=1)
+    assert lake.content() == {}
+
+
+def test_a_silent_server_is_not_waited_for_beyond_the_deadline(songs: Any, lake: Any) -> None:
+    songs.fill(150_000)
+    with Relay(songs.dsn) as relay:
+        began = time.monotonic()
+        with pytest.raises(Temporary, match="not done within 2 s|leaves no time"):
+            delivered(lake, Disturbed(relay.dsn, relay.pause), seconds=2)
+        assert time.monotonic() - began < 30
     assert lake.content() == {}
 
 

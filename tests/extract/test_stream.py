@@ -164,6 +164,15 @@ def test_an_invalid_byte_after_many_good_records_is_refused() -> None:
             landed(body, size)
 
 
+@pytest.mark.parametrize("more", [b'{"a":1},', b',{"a":1}', b'[{"a":1},{"a":1}]'])
+def test_nothing_is_read_after_the_end_of_the_array(more: bytes) -> None:
+    for spaces in range(100):
+        body = b"[" + b",".join([b'{"a":1}'] * 20) + b"]" + b" " * spaces + more * 20
+        with pytest.raises(SourceFault, match="after the array") as caught:
+            landed(body, 10)
+        assert caught.value.ending is DataRefused
+
+
 def test_strange_but_valid_values_are_landed() -> None:
     body = b'[1e400,"\\ud800",[],{},{"a":1,"a":2},' + b"7" * 5000 + b",-0.0]"
     assert landed(body, 100) == [*body[1:-1].split(b",", 4)[:4], b'{"a":1,"a":2}', b"7" * 5000, b"-0.0"]
@@ -173,10 +182,10 @@ def test_a_large_record_is_landed_and_a_larger_one_refused(monkeypatch: pytest.M
     monkeypatch.setattr(stream, "LARGEST_RECORD", 10_000)
 
     def body(length: int) -> bytes:
-        return b'[{"a":1},{"a":"' + b"x" * (length - 8) + b'"},{"a":2}]'
+        return b'[{"a":1},{"a":1},{"a":"' + b"x" * (length - 8) + b'"}' + b',{"a":2}' * 50 + b"]"
 
     for size in (100, 3000, 100_000):
-        assert [len(record) for record in landed(body(10_000), size)] == [7, 10_000, 7]
+        assert [len(record) for record in landed(body(10_000), size)] == [7, 7, 10_000, *[7] * 50]
         with pytest.raises(SourceFault, match="larger") as caught:
             landed(body(10_001), size)
         assert caught.value.ending is DataRefused

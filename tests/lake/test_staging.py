@@ -57,6 +57,18 @@ def test_a_stage_killed_after_beginning_its_branch_is_done_by_the_next(case: Lak
     assert case.at("users", case.stage("users", 5))["2020-02-01"][0] == 5
 
 
+def test_a_branch_that_vanishes_while_staging_is_begun_again_by_the_next(
+    case: LakeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Maintenance may take an empty branch for an old one."""
+    case.table("users")
+    with monkeypatch.context() as patch:
+        patch.setattr("deftunes_lake.staging.restart_branch", lambda *_: 0)
+        with pytest.raises(Temporary, match="vanished before it was written to; run the same again"):
+            case.stage("users", 5)
+    assert case.at("users", case.stage("users", 5))["2020-02-01"][0] == 5
+
+
 def test_a_summary_that_does_not_count_the_rows_is_refused(case: LakeCase) -> None:
     summary = StagedSummary(
         entity="users", ingest_on=JANUARY, run_id="one", contract_version="1", receipt="0", landed_records=5,

@@ -111,7 +111,9 @@ def _song(number: int, moment: datetime) -> Row:
     }
 
 
-def summary_of(entity: Entity, rows: Sequence[Row], interval: Interval, run_id: str, **changes: Any) -> StagedSummary:
+def summary_of(
+    entity: Entity, rows: Sequence[Row], interval: Interval, run_id: str, /, **changes: Any
+) -> StagedSummary:
     """What a transform says of rows that it staged, nothing quarantined."""
     amount = sum((row["price"] for row in rows if row["price"] is not None), Decimal(0)) if entity.amount else None
     facts: dict[str, Any] = {
@@ -183,15 +185,19 @@ class Ground:
         """Rows onto main."""
         self.frame(entity, rows).writeTo(self.table(entity)).append()
 
+    def stage_frame(self, entity: str, frame: DataFrame, run_id: str = "r1") -> None:
+        """A clean interval as a frame of any columns."""
+        summary = summary_of(load(entity), self.clean(entity), MONTH, run_id)
+        day = MONTH.ingest_on
+        stage_interval(self.spark, self.table(entity), branch(run_id, day), frame, day, summary)
+
     def stage(
         self, entity: str, rows: Sequence[Row], interval: Interval = MONTH, run_id: str = "r1", **changes: Any
     ) -> Staged:
         """Rows onto the run's branch. changes: figures of the summary that differ from what is staged."""
         summary = summary_of(load(entity), rows, interval, run_id, **changes)
         name = branch(run_id, interval.ingest_on)
-        stage_interval(
-            self.spark, self.table(entity), name, self.frame(entity, rows), interval.ingest_on, summary
-        )
+        stage_interval(self.spark, self.table(entity), name, self.frame(entity, rows), interval.ingest_on, summary)
         return self.find(entity, interval, run_id)
 
     def find(self, entity: str, interval: Interval = MONTH, run_id: str = "r1") -> Staged:
@@ -206,9 +212,7 @@ class Ground:
         writer.append()
         self.spark.sql(f"ALTER TABLE {table} CREATE OR REPLACE TAG {interval_tag(day)}")
 
-    def quarantine(
-        self, entity: str, count: int, run_id: str = "r1", rule: str = "price_max", **changes: Any
-    ) -> None:
+    def quarantine(self, entity: str, count: int, run_id: str = "r1", rule: str = "price_max", **changes: Any) -> None:
         """Refused rows of one rule."""
         row = {
             "entity": entity,
@@ -270,4 +274,3 @@ def lone_ground(request: pytest.FixtureRequest, spark: SparkSession, spark_setti
     """One database for one test, without tables."""
     name = "".join(letter if letter.isalnum() else "_" for letter in request.node.name.lower())
     return ground_in(spark, spark_settings, f"q_{name}"[:80])
-

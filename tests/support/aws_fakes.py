@@ -31,7 +31,7 @@ BUCKET = "lake"
 
 @dataclass
 class AwsFakes:
-    """A running stand-in. environment: what a process needs to use it instead of AWS. rejected: stale commits so far."""
+    """A running stand-in. rejected: names of tables, one for each stale commit that was turned away so far."""
 
     endpoint: str
     bucket: str = BUCKET
@@ -39,7 +39,7 @@ class AwsFakes:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The standard AWS variables (credentials are required by clients and checked by nobody) and the lake's root."""
+        """What a process needs to use it instead of AWS: the standard variables, and the lake's root."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,

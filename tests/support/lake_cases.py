@@ -20,6 +20,7 @@ from deftunes_contract.settings import from_environment
 from deftunes_contract.shelf import Shelf, open_shelf
 from deftunes_contract.summary import StagedSummary
 from deftunes_contract.zones import branch, interval_tag
+from deftunes_lake.maintain import maintain
 from deftunes_lake.publish import Published, publish
 from deftunes_lake.reading import read_main, read_snapshot
 from deftunes_lake.rollback import RolledBack, rollback
@@ -120,6 +121,14 @@ class LakeCase:
     def rollback(self, entities: Sequence[str], ingest_on: date = JANUARY) -> tuple[RolledBack, ...]:
         """See deftunes_lake.rollback."""
         return rollback(self.spark, self.settings, entities, Interval.of_ingest_on(ingest_on))
+
+    def maintain(self) -> str:
+        """See deftunes_lake.maintain."""
+        return "; ".join(str(done) for done in maintain(self.spark, self.settings))
+
+    def lines(self, path: str) -> int:
+        """Lines of a landed file, counted by Spark."""
+        return self.spark.read.text(self.shelf.uri(path)).count()
 
     def public(self, entity: str) -> Content:
         """What main holds."""

@@ -71,6 +71,9 @@ class Worker:
 def _serve() -> None:
     from lake_cases import LakeCase
 
+    from deftunes_contract.logs import configure_logs
+
+    configure_logs("text")
     case = LakeCase.open()
     _say(case.spark.sparkContext.applicationId)
     for line in sys.stdin:
@@ -93,7 +96,9 @@ def _do(case: Any, do: str, given: dict[str, Any]) -> Any:
         answer = getattr(case, do)(**given)
     except StageError as error:
         return f"{type(error).__name__}: {error}"
-    return answer if isinstance(answer, int | str | dict) else str(answer)
+    if isinstance(answer, tuple):
+        return "; ".join(map(str, answer))
+    return answer
 
 
 def _let_die(module: str, name: str, calls: int) -> None:

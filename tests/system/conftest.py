@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,28 +153,16 @@ def january(platforms: Callable[[str], Platform]) -> dict[str, Any]:
     return found.state()
 
 
-@contextmanager
-def faults(shop: World, *rules: str) -> Iterator[None]:
-    """Let the shop's API misbehave for a while."""
-    _put_faults(shop, [*rules])
-    try:
-        yield
-    finally:
-        _put_faults(shop, [])
-
-
-def _put_faults(shop: World, rules: list[str]) -> None:
-    request = urllib.request.Request(
-        f"{shop.api_url}/_faults",
-        data=json.dumps(rules).encode(),
-        method="PUT",
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        assert answer.status == 200
-
-
 @pytest.fixture
 def misbehave(shop: World) -> Callable[..., Any]:
-    """`with misbehave("sessions:http_500"):`."""
-    return lambda *rules: faults(shop, *rules)
+    """`with misbehave("sessions:http_500") as shop:` lets the shop's API misbehave for a while."""
+
+    @contextmanager
+    def faults(*rules: str) -> Iterator[World]:
+        shop.set_faults(rules)
+        try:
+            yield shop
+        finally:
+            shop.set_faults([])
+
+    return faults

@@ -45,13 +45,15 @@ from deftunes_serving.__main__ import work
 work(["build", "--start", sys.argv[1], "--end", sys.argv[2]])
 """
 
-DIE_AFTER_THE_FACT = """
+AFTER_THE_FACT = """
 from deftunes_serving import runner
 def watch(self, event):
     if event.info.name == "NodeFinished" and event.data.node_info.node_name == "fact_session":
-        die()
+        {}
 runner._Progress.__call__ = watch
 """
+DIE_AFTER_THE_FACT = AFTER_THE_FACT.format("die()")
+PAUSE_AFTER_THE_FACT = "import time" + AFTER_THE_FACT.format("while not Path(sys.argv[3]).exists(): time.sleep(0.02)")
 
 
 class Reader(threading.Thread):
@@ -77,7 +79,7 @@ class Reader(threading.Thread):
                     self.seen[tuple(map(str, connection.execute(self.QUERY).fetchone()))] += 1
             except duckdb.Error as error:
                 self.faults.append(error)
-            time.sleep(0.02)  # leaves the builds some of the machine
+            time.sleep(0.1)  # leaves the builds some of the machine
 
     def __enter__(self):
         self.start()
@@ -92,6 +94,13 @@ def start(script, *arguments):
     """Run Python in a process of its own."""
     command = [sys.executable, "-c", DIE + script, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def when(logs, act):
+    """Do something as soon as there is a log line."""
+    while not logs:
+        time.sleep(0.02)
+    act()
 
 
 def is_killed(process):
@@ -124,15 +133,21 @@ def test_a_build_killed_anywhere_shows_the_old_state_or_the_new(shop, lake, gold
     assert lake.content() == shop.content()
 
 
-def test_builds_at_the_same_time_wait_for_each_other_and_lose_nothing(shop, lake, golden, sell, environment):
+def test_builds_at_the_same_time_wait_for_each_other_and_lose_nothing(shop, lake, golden, sell, build):
     golden()
     shutil.copy(shop.serving, lake.serving)
     for month, session in (("2020-01-01", "december"), ("2020-02-01", "january")):
         lake.publish("sessions", month, [sell(session, 0, "TR-1", "0.50")])
     with Reader(lake.serving) as reader:
-        processes = [start(BUILD, "2019-12-01", "2020-01-01"), start(BUILD, "2020-01-01", "2020-02-01")]
-        said = [process.communicate(timeout=300)[0] for process in processes]
-        assert [process.returncode for process in processes] == [0, 0], said
+        other = start(PAUSE_AFTER_THE_FACT + BUILD, "2019-12-01", "2020-01-01", lake.root / "go")
+        while not list(lake.root.glob("building.*")) and other.poll() is None:
+            time.sleep(0.02)
+        with structlog.testing.capture_logs() as logs:
+            threading.Thread(target=when, args=(logs, (lake.root / "go").touch), daemon=True).start()
+            build("2020-01-01", "2020-02-01")
+        said, _ = other.communicate(timeout=300)
+        assert other.returncode == 0, said
+    assert logs[0]["event"] == f"waiting for another build, process {other.pid}"
     found = lake.query("SELECT session_id FROM deftunes_serving.fact_session ORDER BY 1")
     assert found == [("december",), ("january",)]
     assert reader.faults == []

@@ -1,9 +1,7 @@
 {#
   Every interval of this run: as many items and as much money in the fact as published. After a full load this holds
-  for all intervals there are. Together with counts_every_sale it carries the money from the lake to each BI view.
+  for all intervals there are. Together with adds_up it carries the money from the lake to each BI view.
 #}
-{% set asked = '1 = 1' if flags.FULL_REFRESH else in_asked_intervals('ingest_on') %}
-
 with published as (
 
     select
@@ -11,7 +9,7 @@ with published as (
         count(*) as items,
         sum(price) as amount
     from {{ source('deftunes_transform', 'sessions') }}
-    where {{ asked }}
+    where {{ in_asked_intervals('ingest_on') }}
     group by ingest_on
 
 ),
@@ -23,7 +21,7 @@ served as (
         count(*) as items,
         sum(price) as amount
     from {{ ref('fact_session') }}
-    where {{ asked }}
+    where {{ in_asked_intervals('ingest_on') }}
     group by ingest_on
 
 )

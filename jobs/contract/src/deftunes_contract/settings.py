@@ -31,7 +31,9 @@ class LogSettings(BaseSettings):
 class LakeSettings(LogSettings):
     """Where the lake is."""
 
-    lake: str = Field(alias="DEFTUNES_LAKE", description="root of the lake: s3://bucket/prefix or a folder")
+    lake: str = Field(
+        alias="DEFTUNES_LAKE", min_length=1, description="root of the lake: s3://bucket/prefix or a folder"
+    )
     catalog: str = Field(
         "", alias="DEFTUNES_CATALOG", description="glue, or sqlite:///FILE; default: glue for s3, LAKE/catalog.db else"
     )

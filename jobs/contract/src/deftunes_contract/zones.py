@@ -43,5 +43,8 @@ def interval_tag(ingest_on: date) -> str:
 
 
 def before_tag(ingest_on: date) -> str:
-    """Iceberg tag on the snapshot that was public before an interval was last published; rollback reads it."""
+    """Iceberg tag on what an interval showed before it was last published; rollback reads that partition of it.
+
+    It is the interval's earlier publication, or main as it was when there was none.
+    """
     return f"before_{ingest_on:%Y%m%d}"

@@ -12,7 +12,7 @@ with sessions as (
 
     select * from {{ ref('stg_sessions') }}
     {% if replaces_intervals() -%}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_asked_partitions('ingest_on') }}
     {%- endif %}
 
 )

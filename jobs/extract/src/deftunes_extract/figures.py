@@ -96,7 +96,9 @@ class Figures:
         lengths = [len(one) for one in items]
         self._units += sum(lengths) + lengths.count(0)
         if self._amount is not None:
-            self._cents += sum(map(self._cents_of.__getitem__, map(attrgetter(self._amount), chain(*items))))
+            self._cents += sum(
+                map(self._cents_of.__getitem__, map(attrgetter(self._amount), chain.from_iterable(items)))
+            )
 
     def _add_other(self, record: Any) -> None:
         """A record with unknown or missing fields or other types, or no object at all."""

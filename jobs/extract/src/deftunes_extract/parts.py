@@ -23,13 +23,10 @@ from isal import isal_zlib
 from deftunes_contract.receipt import LandedObject
 from deftunes_contract.shelf import Shelf
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 17
 """Bytes the compressor is fed with at a time."""
-import os
-_HANDED_OVER = int(os.environ.get("HO","20")) and 1 << int(os.environ.get("HO","20"))
-_BLOCK = 1 << int(os.environ.get("BL","18"))
-_WAITING = 8
-"""Blocks that may wait for the worker: a few, so that a slow shelf slows the source down instead of filling memory."""
+_WAITING = 4 << 20
+"""Bytes that may wait for the worker: few, so that a slow shelf slows the source down instead of filling memory."""
 _LEVEL = 1
 """igzip's fast level: within a percent of the size of the slowest at 0.8 GB/s."""
 _GZIP = 31
@@ -47,7 +44,7 @@ class PartWriter:
     ) -> None:
         self._shelf, self._folder, self._suffix, self._part_bytes = shelf, folder, suffix, part_bytes
         self._scratch = tempfile.TemporaryDirectory(prefix="deftunes-extract-", dir=scratch)
-        self._queue: queue.Queue[tuple[bytes, int] | None] = queue.Queue(_WAITING)
+        self._queue = _Blocks(_WAITING)
         self._stopped = threading.Event()
         self._fault: BaseException | None = None
         self._worker = threading.Thread(target=self._work, name="extract-compress", daemon=True)
@@ -56,8 +53,6 @@ class PartWriter:
         self._part: _Part | None = None
         self._objects: list[LandedObject] = []
         self._uploaded = uploaded
-        self._gathered: list[bytes] = []
-        self._gathered_count = self._gathered_bytes = 0
 
     def __enter__(self) -> Self:
         self._worker.start()
@@ -65,20 +60,11 @@ class PartWriter:
 
     def put(self, lines: bytes, count: int) -> None:
         """Hand over `count` whole lines, each with its line end. Raises what went wrong with earlier ones."""
-        self._gathered.append(lines)
-        self._gathered_count += count
-        self._gathered_bytes += len(lines)
-        if self._gathered_bytes >= _HANDED_OVER:
-            self._hand_over()
-
-    def _hand_over(self) -> None:
-        if self._gathered:
-            self._offer((b"".join(self._gathered), self._gathered_count))
-            self._gathered, self._gathered_count, self._gathered_bytes = [], 0, 0
+        if lines:
+            self._offer((lines, count))
 
     def close(self) -> tuple[LandedObject, ...]:
         """Finish the last part; the objects in order. No lines, no objects."""
-        self._hand_over()
         self._offer(None)
         self._worker.join()
         if self._fault is not None:
@@ -150,6 +136,24 @@ class PartWriter:
     def _await_upload(self) -> None:
         if self._upload is not None:
             self._upload.result()
+
+
+class _Blocks(queue.Queue[tuple[bytes, int] | None]):
+    """A queue that is full when it holds so many bytes; None, the last block, counts as one."""
+
+    _bytes = 0
+
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: tuple[bytes, int] | None) -> None:
+        self._bytes += 1 if item is None else len(item[0])
+        super()._put(item)
+
+    def _get(self) -> tuple[bytes, int] | None:
+        item: tuple[bytes, int] | None = super()._get()
+        self._bytes -= 1 if item is None else len(item[0])
+        return item
 
 
 class _Part:

@@ -27,7 +27,7 @@ from deftunes_extract.figures import Totals
 from deftunes_extract.patience import Deadline, SourceFault
 
 _BATCH = 1 << 16
-"""Bytes handed on at once: small enough for the processor's cache, which makes the copy a fifth faster than 1 MiB."""
+"""Bytes handed on at once: with 96 KiB the allocator returns memory to the system after every batch, a third slower."""
 _READS_AT_ONCE = 16
 """libpq takes at most 16 KiB from the socket at a time; taking more before looking halves this side's work."""
 _SILENCE_SECONDS = 60.0
@@ -55,6 +55,7 @@ _MISCONFIGURED = (
     "no pg_hba.conf entry",
     "permission denied",
     "certificate",
+    "Servname not supported",
     "invalid integer value",
     "invalid port number",
     "invalid sslmode value",
@@ -185,7 +186,7 @@ def _prepare(cursor: psycopg.Cursor, deadline: Deadline) -> None:
 
 
 def _batches(connection: pq.abc.PGconn, deadline: Deadline, name: str) -> Iterator[list[memoryview]]:
-    """Rows of the running copy, about 1 MiB at a time.
+    """Rows of the running copy, about 64 KiB at a time.
 
     The loop of psycopg's Copy.read(), without its price per row and with a limit on how long it waits.
     """

@@ -76,7 +76,7 @@ class _Array:
 
     def split(self, window: bytes, last: bool) -> tuple[list[Record], bytes]:
         """Complete records at the start of a window, and what is left over."""
-        if self.separator and not last and (fast := self._fast(window)) is not None:
+        if self.separator and not self.closed and not last and (fast := self._fast(window)) is not None:
             return fast
         text, partial = _decode(window)
         records, position = self._walk(text)
@@ -105,7 +105,6 @@ class _Array:
             return None
         if b"\n" in head or b"\r" in head:
             records = [_on_one_line(bytes(record)) for record in records]
-        self.after_comma = True
         return records, window[cut + 1 :]
 
     def _walk(self, text: str) -> tuple[list[Record], int]:
@@ -201,7 +200,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < 20 else float(digits)
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def _not_json(found: str) -> SourceFault:
@@ -212,5 +211,6 @@ def _too_large() -> SourceFault:
     return SourceFault(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRefused)
 
 
-# an integer of thousands of digits is JSON, though no int of Python's
+_MOST_DIGITS = 4300
+"""Python makes no int of more digits (CVE-2020-10735); JSON has no such limit."""
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)

@@ -25,6 +25,8 @@ from deftunes_lake.settings import SparkSettings
 
 LEAST_JAVA = 17
 """Spark 4.1 is Java 17 bytecode."""
+EVERY_JVM = f"-Dlog4j2.configurationFile=file:{files('deftunes_lake') / 'log4j2.properties'} -Duser.timezone=UTC"
+"""Options of driver and executors alike, which in pods share one image and so this file."""
 QUIET = "-Xlog:cds*=off"
 """The JVM's own remarks on archives concern nobody: without one it works as well."""
 
@@ -47,8 +49,7 @@ def java_release() -> str:
 
 def java_options(settings: SparkSettings, record_to: str = "") -> str:
     """Options of the driver's JVM. record_to: file to which it records its class archive when it ends."""
-    log4j = files("deftunes_lake") / "log4j2.properties"
-    options = [f"-Dlog4j2.configurationFile=file:{log4j}", "-Duser.timezone=UTC"]
+    options = [EVERY_JVM]
     if settings.spark_small:
         # the first compiler alone: code is fast soon and never very fast
         options.append("-XX:TieredStopAtLevel=1")

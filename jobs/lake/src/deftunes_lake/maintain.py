@@ -77,6 +77,7 @@ def maintain(
 
 
 def _maintain(spark: SparkSession, name: str, days: int, *, dry_run: bool) -> Maintained:
+    load_table(spark, name)  # raises NoTable, where SQL would speak of its metadata table
     now = datetime.now(UTC)
     old, stray = now - timedelta(days=days), now - timedelta(days=max(days, LEAST_ORPHAN_DAYS))
     # rewriting first: what it makes superfluous ages from today on
@@ -149,7 +150,7 @@ def _timestamp(moment: datetime) -> str:
 def _call(spark: SparkSession, procedure: str, name: str, arguments: Mapping[str, str]) -> list[Any]:
     """One of Iceberg's procedures on a table; lost races are tried again."""
     given = ", ".join(f"{key} => {value}" for key, value in arguments.items())
-    statement = f"CALL {CATALOG}.system.{procedure}(table => '{name.removeprefix(f'{CATALOG}.')}'"
+    statement = f"CALL {CATALOG}.system.{procedure}(table => '{name}'"
     statement += f", {given})" if given else ")"
 
     def step() -> list[Any]:

@@ -33,6 +33,8 @@ class NoTable(Temporary):
 
 def load_table(spark: SparkSession, name: str) -> Any:
     """The Iceberg table of a three-part name, as it is now. Raises NoTable."""
+    # a thread that Spark does not know yet has no active session, and would look for the catalog in vain
+    spark._get_j_spark_session_class(spark._jvm).setActiveSession(spark._jsparkSession)
     try:
         return jvm(spark).org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
     except JAVA_ERRORS as error:

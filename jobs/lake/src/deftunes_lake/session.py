@@ -20,8 +20,11 @@ from pyspark.sql import SparkSession
 from deftunes_contract.exits import StageError
 from deftunes_lake.catalog import CATALOG, IDENTITY, catalog_conf, prepare_catalog_file, s3a_conf
 from deftunes_lake.jars import class_path
-from deftunes_lake.java import java_options, java_release
+from deftunes_lake.java import EVERY_JVM, java_options, java_release
 from deftunes_lake.settings import SparkSettings
+
+_OPEN: dict[str, SparkSession] = {}
+"""Sessions of this process's JVM by lake: there can be one JVM, and usually there is one lake."""
 
 __all__ = ["CATALOG", "close_session", "open_session", "session_conf", "session_of_process"]
 
@@ -36,17 +39,27 @@ def open_session(settings: SparkSettings, app_name: str = "deftunes", record_to:
     catalog = catalog_conf(settings)
     if not settings.is_glue:
         prepare_catalog_file(Path(settings.catalog_file).absolute())
-    running = SparkSession.getActiveSession() or _default_session()
-    if running is not None:
-        if running.conf.get(IDENTITY, "") == catalog[IDENTITY]:
-            return running
-        other = running.newSession()
+    running = _running()
+    session = _OPEN.get(catalog[IDENTITY]) if running is not None else None
+    if session is None and running is not None:
+        session = running.newSession()
         for key, value in (catalog | _sql_conf(settings) | s3a_conf(settings, prefix="")).items():
-            other.conf.set(key, value)
-        # Spark keeps one active session per thread; the next call shall find this one
-        other._jvm.SparkSession.setActiveSession(other._jsparkSession)  # type: ignore[union-attr]
-        SparkSession._instantiatedSession = other
-        return other
+            session.conf.set(key, value)
+    elif session is None:
+        _OPEN.clear()
+        session = _start(settings, app_name, record_to)
+    _OPEN[catalog[IDENTITY]] = session
+    # Iceberg asks the JVM for the active session where it is not handed one
+    SparkSession._get_j_spark_session_class(session._jvm).setActiveSession(session._jsparkSession)
+    return session
+
+
+def _running() -> SparkSession | None:
+    """A session of the running JVM."""
+    return next((session for session in _OPEN.values() if session.sparkContext._jsc is not None), None)
+
+
+def _start(settings: SparkSettings, app_name: str, record_to: str) -> SparkSession:
     builder = SparkSession.builder.appName(app_name).master(settings.spark_master)
     for key, value in session_conf(settings, record_to).items():
         builder = builder.config(key, value)
@@ -61,12 +74,6 @@ def open_session(settings: SparkSettings, app_name: str = "deftunes", record_to:
         # pyspark would print the whole trace of an exception that it raises anyway
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return session
-
-
-def _default_session() -> SparkSession | None:
-    """The session of another thread of this process."""
-    found = SparkSession._instantiatedSession
-    return found if found is not None and found.sparkContext._jsc is not None else None
 
 
 @contextmanager
@@ -88,7 +95,7 @@ def session_of_process() -> Iterator[None]:
 
 def close_session(*, wait: bool = False) -> None:
     """Stop the running session, if any. wait: also end the JVM and wait for it; no other can be started after that."""
-    running = _default_session()
+    running = _running()
     gateway = SparkContext._gateway
     if running is not None:
         running.stop()
@@ -109,13 +116,14 @@ def session_conf(settings: SparkSettings, record_to: str = "") -> dict[str, str]
         "spark.executor.extraClassPath": jars,
         "spark.driver.memory": settings.spark_driver_memory,
         "spark.driver.extraJavaOptions": java_options(settings, record_to),
+        "spark.executor.extraJavaOptions": EVERY_JVM,
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.eventLog.enabled": "false",
         # tracing every column expression back to its line of Python costs more than small queries do
         "spark.python.sql.dataFrameDebugging.enabled": "false",
-        # nobody else uses this Spark, so nobody waits for another to release its locality
+        # data lies in S3 or in this very process: there is no nearer place that a task could wait for
         "spark.locality.wait": "0",
     }
     if settings.is_local:

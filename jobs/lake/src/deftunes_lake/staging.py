@@ -16,7 +16,7 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.exits import StageError, Temporary
 from deftunes_contract.summary import StagedSummary
-from deftunes_lake.native import JAVA_ERRORS, causes, load_table
+from deftunes_lake.native import JAVA_ERRORS, causes, first_line, load_table
 from deftunes_lake.partitions import partition_rows
 from deftunes_lake.races import until_settled
 from deftunes_lake.refs import change_refs
@@ -92,8 +92,14 @@ def _overwrite(frame: DataFrame, target: str, condition: Column, properties: Map
     try:
         writer.overwrite(condition)
     except JAVA_ERRORS as error:
-        if "CommitFailedException" in causes(error):
-            raise Temporary(f"others kept committing to {target} and this write gave up; run the same again") from error
+        names = causes(error)
+        if names & {"CommitFailedException", "CommitStateUnknownException"}:
+            raise Temporary(
+                f"{target} did not take this write, or did not say whether it did ({first_line(error)}); "
+                "run the same again"
+            ) from error
+        if "branch (does not exist)" in str(error):
+            raise Temporary(f"{target} vanished before it was written to; run the same again") from error
         raise
 
 

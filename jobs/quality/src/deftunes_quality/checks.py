@@ -44,12 +44,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation of one rule. expected: in words. figure: what is judged, None for the rows themselves."""
+    """One expectation of one rule.
+
+    expected: in words. figure: what is judged, None for the rows themselves. part: what of its rule it is, where a
+    rule has several checks.
+    """
 
     rule: Rule
     expectation: gxe.Expectation
     expected: str
     figure: int | float | None = None
+    part: str = ""
 
 
 class Skip(Exception):
@@ -69,7 +74,7 @@ def figure_check(rule: Rule, name: str, value: int | float, least: Any, most: An
     """A check of one figure; its maximum is the figure itself, and unlike its values it is shown in Data Docs."""
     part = "" if name == rule.id else name.replace("_", " ")
     expectation = gxe.ExpectColumnMaxToBeBetween(column=name, min_value=least, max_value=most, **common(rule, part))
-    return Check(rule, expectation, f"{words} {bounds(least, most)}", value)
+    return Check(rule, expectation, f"{words} {bounds(least, most)}", value, part)
 
 
 def bounds(least: Any, most: Any) -> str:

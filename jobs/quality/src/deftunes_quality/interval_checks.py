@@ -51,7 +51,7 @@ def reconcile(rule: Rule, facts: Facts) -> list[Check]:
     counted_rows = f"rows = {staged.landed_units} landed - {staged.quarantined_units} quarantined = {facts.kept}"
     units = staged.quarantined_units
     checks = [
-        Check(rule, rows, counted_rows),
+        Check(rule, rows, counted_rows, part="rows"),
         figure_check(rule, "quarantined_units", held.units, units, units, "rows in the quarantine table"),
     ]
     if amount is None or staged.landed_amount is None or staged.quarantined_amount is None:
@@ -67,7 +67,7 @@ def reconcile(rule: Rule, facts: Facts) -> list[Check]:
             column=amount, min_value=float(kept), max_value=float(kept), **common(rule, "money")
         )
         words = f"sum of {amount} = {staged.landed_amount} landed - {staged.quarantined_amount} quarantined = {kept}"
-        checks.append(Check(rule, total, words))
+        checks.append(Check(rule, total, words, part="money"))
     return checks
 
 

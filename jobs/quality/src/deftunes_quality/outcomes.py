@@ -31,13 +31,12 @@ def _result(rule: Rule, facts: Facts, suite: Suite, judged: Sequence[Judged], ex
         raise StageError(f"rule {rule.id} of {facts.entity.name} was {'skipped and ' if own else 'never '}judged")
     broken = [one for one in own if not one.passed]
     told = broken or own
-    observed = [_observed(one) for one in told]
     return RuleResult(
         id=rule.id,
         kind=rule.kind,
         severity=rule.severity,
         passed=not broken,
-        observed=None if skipped else observed[0] if len(observed) == 1 else "; ".join(map(str, observed)),
+        observed=_observed(told[0]) if len(told) == 1 else ", ".join(map(_labelled, told)) or None,
         expected="; ".join(one.check.expected for one in told),
         failing_count=sum(_failing(one, facts) for one in broken),
         examples=tuple(text for one in broken for text in one.examples) or (examples if broken else ()),
@@ -46,11 +45,17 @@ def _result(rule: Rule, facts: Facts, suite: Suite, judged: Sequence[Judged], ex
     )
 
 
+def _labelled(one: Judged) -> str:
+    """One of several figures of a rule: `rows 40`."""
+    value = _observed(one)
+    return f"{one.check.part} {f'{value:.12g}' if isinstance(value, float) else value}"
+
+
 def _observed(one: Judged) -> str | float | None:
     """The figure that was measured: how many rows break a rule about rows, or the value that has bounds."""
     value = one.found.get("observed_value", one.found.get("unexpected_count"))
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return float(len(value)) if one.passed else ", ".join(map(str, value))
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     return None if value is None else float(value)

@@ -56,7 +56,7 @@ def _broken(rule: RuleResult, staged: Staged) -> str:
 
 def _next_step(closing: Sequence[RuleResult], staged: Staged) -> str:
     interval, entity = staged.interval, staged.entity.name
-    call = f"{entity} --start {interval.start} --end {interval.end}"
+    call = f"{entity} --start {interval.start} --end {interval.end} --run-id {staged.run_id}"
     if any(rule.severity is Severity.QUARANTINE or rule.kind == "reconcile" for rule in closing):
         # such rows should be in quarantine already, so the source alone cannot be blamed
         return f"the transform let it through: run deftunes-transform {call} again, and report it if it comes back"

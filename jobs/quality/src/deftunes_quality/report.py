@@ -1,9 +1,9 @@
 """The report of a gate: one page of ours with every rule, and the Data Docs pages of Great Expectations behind it.
 
 Data flow: `GateResult` + GX results → `quality/<entity>/ingest_on=D/run=R/data_docs/{index,rows,figures}.html`. The
-names do not change, so judging again replaces the report. Pages ask nothing of the network: whatever Data Docs would
-load from content networks is taken out (a lake has readers who are cut off, and a report tells nobody who reads it),
-and the few styles that they need are inside.
+names do not change, so judging again replaces the report. Pages ask nothing of the network: what Data Docs would load
+from content networks is taken out, with the scripts that would need it (a lake has readers who are cut off, and a
+report tells nobody who reads it), and the few styles that they need are inside.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ from deftunes_contract.gate import GateResult, RuleResult
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.zones import quality_report
 
-_FOREIGN = re.compile(
-    r"<script[^>]*\bsrc=\"https?://[^>]*>\s*</script>"
-    r"|<link[^>]*\bhref=\"https?://[^>]*>"
-    r"|<script>.*?ge-walkthrough-modal.*?</script>"
-    r"|<img[^>]*\bsrc=\"https?://[^>]*>"
-    r"|<footer.*?</footer>",
-    re.DOTALL,
-)
+_LIVELY = re.compile(r"<(script|style|footer)\b.*?</\1>|<(link|img)\b[^>]*>", re.DOTALL)
+"""What would fetch something, or would need what was to be fetched."""
+_ELSEWHERE = re.compile(r'href="\.\./[^"]*"')
+"""Links to pages of a whole Data Docs site, of which there is only this part."""
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem; color: #1b1f24; background: #fff; }
 table { border-collapse: collapse; width: 100%; margin: .6rem 0; }
 td, th { border: 1px solid #d0d7de; padding: .3rem .55rem; text-align: left; vertical-align: top; }
-th { background: #f6f8fa; } code { font-size: 90%; }
-.ok { color: #1a7f37; } .bad { color: #b42318; font-weight: 600; } .warned { color: #9a6700; font-weight: 600; }
-.skipped { color: #57606a; } .modal, .navbar, .d-none, .fas { display: none; } h1 { font-size: 1.4rem; }
+th { background: #f6f8fa; } code { font-size: 90%; } h1 { font-size: 1.4rem; } h5, h6 { font-size: 1rem; }
+.ok, .fa-check-circle::before { color: #1a7f37; } .bad, .fa-times::before { color: #b42318; font-weight: 600; }
+.warned, .fa-exclamation-triangle::before { color: #9a6700; font-weight: 600; } .skipped { color: #57606a; }
+.fa-check-circle::before { content: "\\2714"; } .fa-times::before { content: "\\2718"; }
+.fa-exclamation-triangle::before { content: "\\26A0"; } .far, .fas { font-style: normal; }
+.card, .modal, nav, [data-toggle="collapse"] { display: none; }
 """
 
 
@@ -69,7 +68,8 @@ def _data_docs(result: GateResult, page: ExpectationSuiteValidationResult) -> st
     }
     document = ValidationResultsPageRenderer().render(page)
     html = str(DefaultJinjaPageView().render(document))  # type: ignore[no-untyped-call]  # GX leaves views untyped
-    return _FOREIGN.sub("", html).replace("</head>", f"<style>{_STYLE}</style></head>", 1)
+    plain = _ELSEWHERE.sub('href="index.html"', _LIVELY.sub("", html))
+    return plain.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
 
 
 def _index(result: GateResult, pages: list[str]) -> str:
@@ -81,8 +81,12 @@ def _index(result: GateResult, pages: list[str]) -> str:
         f"<p>Run {escape(result.run_id)}, table {escape(result.table)}, snapshot {result.snapshot_id}, judged "
         f"{result.judged_at:%Y-%m-%d %H:%M:%S} UTC. {links}</p><table><tr><th>rule</th><th>severity</th>"
         "<th>result</th><th>expected</th><th>found</th><th>rows</th><th>examples</th><th>why</th></tr>"
-        f"{''.join(map(_line, result.rules))}</table></body></html>\n"
+        f"{''.join(map(_line, sorted(result.rules, key=_broken_first)))}</table></body></html>\n"
     )
+
+
+def _broken_first(rule: RuleResult) -> int:
+    return 1 if rule.passed else 0
 
 
 def _line(rule: RuleResult) -> str:

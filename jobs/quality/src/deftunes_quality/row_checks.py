@@ -80,12 +80,13 @@ def conform(rule: Rule, facts: Facts) -> list[Check]:
     watched = {column for other in entity.rules_of("complete") for column in other.columns} | set(entity.partition)
     order = gxe.ExpectTableColumnsToMatchOrderedList(column_list=names, **common(rule, "columns"))
     checks = [
-        Check(rule, order, "the columns are the contract's, in its order"),
+        Check(rule, order, "the columns are the contract's, in its order", part="columns"),
         figure_check(rule, "column_types", len(facts.faults), 0, 0, "columns missing or of another type:"),
     ]
     for column in entity.columns:
         if column.required and column.name not in watched and column.name not in facts.faults:
-            part = f"required {column.name}"
-            filled = counted.ExpectColumnValuesToNotBeNullCounted(column=column.name, **common(rule, part))
-            checks.append(Check(rule, filled, f"{column.name} is never null"))
+            filled = counted.ExpectColumnValuesToNotBeNullCounted(
+                column=column.name, **common(rule, f"required {column.name}")
+            )
+            checks.append(Check(rule, filled, f"{column.name} is never null", part=f"nulls in {column.name}"))
     return checks

@@ -11,19 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused
 from deftunes_contract.receipt import Receipt
 from deftunes_transform.rules import GOOD, RuleBook
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
 
 _NO_MONEY = Decimal("0.00")
 
 
 @dataclass(frozen=True)
 class Census:
-    """Figures of judged rows. Amounts are None for entities without money; rules: units by the rule they are filed under."""
+    """Figures of judged rows. Amounts are None for entities without money; rules: units by the rule that files them."""
 
     records: int
     rows: int

@@ -12,13 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, StageError, Temporary
 from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt, read_receipt
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.zones import delivery, receipt
-from pydantic import ValidationError
 
 _AT_ONCE = 4
 """Objects hashed at a time: enough to keep S3 busy; each is held in memory, and extract cuts them at some 20 MB."""

@@ -9,11 +9,12 @@ Looking for contested keys is cheap (hashes of keys, one row a record); only whe
 
 from __future__ import annotations
 
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as f
+
 from deftunes_contract.entity import Entity
 from deftunes_transform.census import first_of_record
 from deftunes_transform.rules import GOOD, RuleBook, bits
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as f
 
 _BROADCAST_MOST = 1_000_000
 """Hashes that every task may hold: 8 MB."""
@@ -44,7 +45,7 @@ def settle(judged: DataFrame, entity: Entity, book: RuleBook, contested: DataFra
 def with_lines(quarantined: DataFrame, lines: DataFrame) -> DataFrame:
     """Quarantined rows with the landed line of each, also of those that were good when their lines were let go."""
     losers = quarantined.where(f.col("line").isNull()).select("line_hash").distinct()
-    found = lines.withColumn("line_hash", f.xxhash64("line")).join(f.broadcast(losers), "line_hash", "left_semi")
+    found = lines.join(f.broadcast(losers), "line_hash", "left_semi")
     texts = found.dropDuplicates(["line_hash"]).withColumnRenamed("line", "text")
     return quarantined.join(f.broadcast(texts), "line_hash", "left").select(
         *(f.coalesce("line", "text").alias(name) if name == "line" else name for name in quarantined.columns)

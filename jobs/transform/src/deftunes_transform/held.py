@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deftunes_lake.settings import SparkSettings
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
+
+from deftunes_lake.settings import SparkSettings
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+
 from deftunes_contract.entity import Entity, Field
 from deftunes_lake.tables import spark_schema
 from deftunes_transform.rules import GOOD, RuleBook, moment
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as f
 
 SOURCE_FROM = "postgres_rds"
 """Value of songs.source_from."""
@@ -39,9 +40,7 @@ def staged_rows(judged: DataFrame, entity: Entity, stamp: Stamp) -> DataFrame:
     return judged.where(f.col("broken") == GOOD).select(*columns)
 
 
-def quarantined_rows(
-    judged: DataFrame, entity: Entity, book: RuleBook, quarantine: Entity, stamp: Stamp
-) -> DataFrame:
+def quarantined_rows(judged: DataFrame, entity: Entity, book: RuleBook, quarantine: Entity, stamp: Stamp) -> DataFrame:
     """The bad rows, as the quarantine table has them. `judged` must have the line of every bad row."""
     facts = {
         "entity": f.lit(entity.name),

@@ -10,12 +10,15 @@ twice the last one counts, as in every JSON reader that extract uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
+
+from deftunes_contract.entity import Entity, Severity
 
 UNREADABLE = "unreadable"
 """Column beside a record that Spark fills with the text when any of it could not be read as declared."""
@@ -54,6 +57,11 @@ def storable(line: Column) -> Column:
     return f.when(line.contains("\\u"), f.regexp_replace(escapes, _LONE_SURROGATE, r"\\u0000"))
 
 
+def escapes_nul(stored: Column) -> Column:
+    """Whether what `storable` gave has an escaped NUL anywhere, so that texts must be looked at."""
+    return stored.isNotNull() & stored.contains("\\u0000")
+
+
 def parsed(text: Column, schema: t.StructType) -> Column:
     """Struct of `record` (null where the text is no JSON object) and `unreadable` (null where all could be read).
 
@@ -63,7 +71,7 @@ def parsed(text: Column, schema: t.StructType) -> Column:
 
 
 def apart(text: Column, field: str) -> Column:
-    """The same of a record whose one interesting field is taken as it is, a variant: unreadable is only what is no JSON."""
+    """The same with one field, taken as it is (a variant), so that nothing is unreadable but what is no JSON."""
     return _read(text, t.StructType([t.StructField(field, t.VariantType())]), _VARIANT_OPTIONS)
 
 
@@ -78,26 +86,38 @@ def _read(text: Column, schema: t.StructType, options: dict[str, str]) -> Column
     return f.from_json(f.concat(f.lit('{"record":'), text, f.lit("}")), around, options)
 
 
-def looks_structured(*texts: Column) -> Column:
+def free_texts(entity: Entity, names: Iterable[str]) -> list[str]:
+    """Those of these columns that may hold any text: no quarantine rule holds them to a pattern or to a list.
+
+    Only they need a look at what JSON had there; an object or a NUL in the others breaks their rule anyway.
+    """
+    rules = [rule for rule in entity.rules_of("pattern", "allowed") if rule.severity is Severity.QUARANTINE]
+    bound = {rule.column for rule in rules}
+    texts = {column.name for column in entity.columns if column.type == "string"}
+    return [name for name in names if name in texts - bound]
+
+
+def looks_structured(texts: Sequence[Column]) -> Column:
     """Whether any of these texts begins like an object or an array, which only a look at the record can decide."""
-    return _any(f.ascii(text).isin(*_OPENING) for text in texts)
+    return reduce(or_, (f.ascii(text).isin(*_OPENING) for text in texts), f.lit(False))
 
 
-def structured(value: Column, *paths: str) -> Column:
-    """Whether a variant has an object or an array at any of these paths."""
-    kinds = (f.schema_of_variant(f.try_variant_get(value, path, "variant")) for path in paths)
-    return _any(f.coalesce(kind.startswith("OBJECT") | kind.startswith("ARRAY"), f.lit(False)) for kind in kinds)
+def is_structure(value: Column) -> Column:
+    """Whether a variant is an object or an array itself."""
+    return f.schema_of_variant(value).rlike(r"\A(?:OBJECT|ARRAY)<")
 
 
-def has_nul(*texts: Column) -> Column:
+def structured(value: Column, names: Sequence[str]) -> Column:
+    """Whether a variant has an object or an array in any of these fields; null where it is no object."""
+    # one look at the whole shape, OBJECT<name: STRING, …>, keeps the generated code small
+    return f.schema_of_variant(value).rlike(rf"[<\s](?:{'|'.join(names)}): (?:OBJECT|ARRAY)<")
+
+
+def has_nul(texts: Sequence[Column]) -> Column:
     """Whether any of these texts holds a NUL, which PostgreSQL and Redshift cannot store."""
-    return _any(f.coalesce(text.contains(_NUL), f.lit(False)) for text in texts)
+    return f.concat_ws("", *texts).contains(_NUL)
 
 
 def origin(bad: Column) -> list[Column]:
     """What every judged row keeps of its landed line: a hash of it, and the line itself where the row is bad."""
-    return [f.xxhash64("line").alias("line_hash"), f.when(bad, f.col("line")).alias("line")]
-
-
-def _any(conditions: Iterable[Column]) -> Column:
-    return reduce(lambda left, right: left | right, conditions)
+    return [f.col("line_hash"), f.when(bad, f.col("line")).alias("line")]

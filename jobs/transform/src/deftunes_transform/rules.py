@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from functools import reduce
 
-from deftunes_contract.entity import Entity, Rule, Severity
-from deftunes_contract.interval import Interval
 from pyspark.sql import Column
 from pyspark.sql import functions as f
+
+from deftunes_contract.entity import Entity, Rule, Severity
+from deftunes_contract.interval import Interval
 
 GOOD = 0
 """`broken` of a row that breaks nothing."""
@@ -83,9 +84,9 @@ class RuleBook:
             case "complete":
                 return column.isNull() & ~value.unread
             case "length":
-                return f.char_length(column) != parameters["length"]
+                return f.char_length(column) != int(parameters["length"])
             case "pattern":
-                return ~column.rlike(strict(parameters["pattern"]))
+                return ~column.rlike(strict(str(parameters["pattern"])))
             case "allowed":
                 return ~column.isin(list(parameters["values"]))
             case "range":

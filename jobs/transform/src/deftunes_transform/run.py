@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
 from deftunes_contract.entity import Entity, load
 from deftunes_contract.interval import Interval
 from deftunes_contract.shelf import Shelf
@@ -29,9 +33,6 @@ from deftunes_transform.lines import read_lines
 from deftunes_transform.outcome import Stamp, quarantined_rows, staged_rows
 from deftunes_transform.rules import RuleBook
 from deftunes_transform.settings import TransformSettings
-from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
 
 _JUDGES: dict[str, Callable[[DataFrame, Entity, RuleBook], DataFrame]] = {
     "users": users.judge,

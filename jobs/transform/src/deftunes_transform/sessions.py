@@ -18,32 +18,33 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from deftunes_contract.entity import Entity
-from deftunes_lake.tables import spark_schema
-from deftunes_transform import records, values
-from deftunes_transform.rules import GOOD, RuleBook, bits, union
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
+from deftunes_contract.entity import Entity
+from deftunes_lake.tables import spark_schema
+from deftunes_transform import records, values
+from deftunes_transform.rules import GOOD, RuleBook, bits, union
+
 _ITEMS = "session_items"
 _ENVELOPE = ("user_id", "session_id", "user_agent", "session_start_time")
-_TEXTS = ("song_id", "song_name", "artist_id", "artist_name", "currency", "liked_since")
-_ITEM = (*_TEXTS, "price", "liked")
+_ITEM = ("song_id", "song_name", "artist_id", "artist_name", "price", "currency", "liked", "liked_since")
 
 
 def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
     """Judged rows of landed lines."""
     envelopes = _envelopes(_apart(_parsed(lines, entity)), entity)
-    return _judged(_items(_envelopes_judged(envelopes, book)), entity, book)
+    return _judged(_items(_envelopes_judged(envelopes, entity, book)), entity, book)
 
 
 def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
-    stored = lines.select("line", records.storable(f.col("line")).alias("stored"))
+    stored = lines.select("line", "line_hash", records.storable(f.col("line")).alias("stored"))
     text = f.coalesce("stored", "line")
     return stored.select(
         "line",
-        (f.col("stored").isNotNull() & f.col("stored").contains("\\u0000")).alias("nul"),
+        "line_hash",
+        records.escapes_nul(f.col("stored")).alias("nul"),
         text.alias("text"),
         records.parsed(text, spark_schema(entity.record)).alias("parsed"),
     )
@@ -53,6 +54,7 @@ def _apart(parsed: DataFrame) -> DataFrame:
     one_by_one = records.no_object(f.col("parsed"))
     return parsed.select(
         "line",
+        "line_hash",
         "nul",
         f.col("parsed.record").alias("record"),
         one_by_one.alias("one_by_one"),
@@ -75,6 +77,7 @@ def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
 
     return apart.select(
         "line",
+        "line_hash",
         "nul",
         no_object.alias("no_object"),
         *(f.col("record")[name].alias(name) for name in _ENVELOPE),
@@ -83,27 +86,24 @@ def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
     )
 
 
-def _envelopes_judged(envelopes: DataFrame, book: RuleBook) -> DataFrame:
-    texts = [f.col(name) for name in _ENVELOPE]
-    flawed = f.when(f.col("nul"), records.has_nul(*texts)).otherwise(False) | f.when(
-        records.looks_structured(*texts),
-        records.structured(f.try_parse_json("line"), *(f"$.{name}" for name in _ENVELOPE)),
-    ).otherwise(False)
+def _envelopes_judged(envelopes: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+    flawed = _flawed(records.free_texts(entity, _ENVELOPE), f.try_parse_json("line"))
     read = {name: values.text(f.col(name)) for name in _ENVELOPE} | {
         "session_start_time": values.timestamp(f.col("session_start_time"))
     }
     staged = envelopes.select(
-        "line", "nul", "no_object", flawed.alias("flawed"), "items", "flaws", *values.staged(read)
+        "line", "line_hash", "nul", "no_object", flawed.alias("flawed"), "items", "flaws", *values.staged(read)
     )
     held = values.held(_ENVELOPE)
     nonconform = reduce(or_, (value.unread for value in held.values()), f.col("flawed"))
     return staged.select(
         "line",
+        "line_hash",
         "nul",
         *_ENVELOPE,
-        union(
-            (bits(book.kind("conform"), nonconform), book.broken(values.unless(f.col("no_object"), held)))
-        ).alias("envelope"),
+        union((bits(book.kind("conform"), nonconform), book.broken(values.unless(f.col("no_object"), held)))).alias(
+            "envelope"
+        ),
         "items",
         "flaws",
     )
@@ -112,10 +112,17 @@ def _envelopes_judged(envelopes: DataFrame, book: RuleBook) -> DataFrame:
 def _items(envelopes: DataFrame) -> DataFrame:
     """One row an item; one row with `item_no` null where there is none."""
     exploded = envelopes.select(
-        "line", "nul", *_ENVELOPE, "envelope", "flaws", f.posexplode_outer("items").alias("item_no", "item")
+        "line",
+        "line_hash",
+        "nul",
+        *_ENVELOPE,
+        "envelope",
+        "flaws",
+        f.posexplode_outer("items").alias("item_no", "item"),
     )
     return exploded.select(
         "line",
+        "line_hash",
         "nul",
         *_ENVELOPE,
         "envelope",
@@ -126,27 +133,28 @@ def _items(envelopes: DataFrame) -> DataFrame:
 
 
 def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
-    texts = [f.col(name) for name in _TEXTS]
     element = f.get(f.try_variant_get(f.try_parse_json("line"), f"$.{_ITEMS}", "array<variant>"), f.col("item_no"))
-    flawed = (
-        f.col("unreadable")
-        | f.when(f.col("nul"), records.has_nul(*texts)).otherwise(False)
-        | f.when(
-            records.looks_structured(*texts), records.structured(element, *(f"$.{name}" for name in _TEXTS))
-        ).otherwise(False)
-    )
+    flawed = f.col("unreadable") | _flawed(records.free_texts(entity, _ITEM), element)
     read = {name: values.text(f.col(name)) for name in _ITEM} | {
         "price": values.price(f.col("price")),
         "liked_since": values.timestamp(f.col("liked_since")),
     }
     staged = items.select(
-        "line", *_ENVELOPE, "envelope", "item_no", "unreadable", flawed.alias("flawed"), *values.staged(read)
+        "line",
+        "line_hash",
+        *_ENVELOPE,
+        "envelope",
+        "item_no",
+        "unreadable",
+        flawed.alias("flawed"),
+        *values.staged(read),
     )
     held = values.held(_ITEM)
     nonconform = reduce(or_, (value.unread for value in held.values()), f.col("flawed"))
     names = [column.name for column in entity.columns if column.name in (*_ENVELOPE, "item_no", *_ITEM)]
     judged = staged.select(
         "line",
+        "line_hash",
         *names,
         union(
             (
@@ -157,3 +165,12 @@ def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
         ).alias("broken"),
     )
     return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))
+
+
+def _flawed(free_texts: list[str], value: Column) -> Column:
+    """Whether a text of an envelope or item holds what no text is; `value` is the variant it came from."""
+    texts = [f.col(name) for name in free_texts]
+    structured = f.coalesce(records.structured(value, free_texts), f.lit(False))
+    return f.when(f.col("nul"), records.has_nul(texts)).otherwise(False) | f.when(
+        records.looks_structured(texts), structured
+    ).otherwise(False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deftunes_lake.settings import SparkSettings
 from pydantic import Field
+
+from deftunes_lake.settings import SparkSettings
 
 
 class TransformSettings(SparkSettings):

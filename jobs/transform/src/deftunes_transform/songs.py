@@ -13,11 +13,12 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+
 from deftunes_contract.entity import Entity, Field
 from deftunes_transform import records, values
 from deftunes_transform.rules import GOOD, RuleBook, Value, bits, union
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as f
 
 _READERS = {"string": values.text, "double": values.number, "int": values.integer}
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -31,18 +32,19 @@ def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
 
 
 def _cut(lines: DataFrame) -> DataFrame:
-    return lines.select("line", f.split("line", "\t", -1).alias("fields"))
+    return lines.select("line", "line_hash", f.split("line", "\t", -1).alias("fields"))
 
 
 def _typed(cut: DataFrame, entity: Entity) -> DataFrame:
     whole = (f.size("fields") == len(entity.record)) & f.is_valid_utf8("line") & ~f.col("line").contains(_SENTINEL)
     fields = cut.select(
         "line",
+        "line_hash",
         whole.alias("whole"),
         *(f.get("fields", f.lit(place)).alias(field.name) for place, field in enumerate(entity.record)),
     )
     read = {field.name: _value(field) for field in entity.record}
-    return fields.select("line", "whole", *values.staged(read))
+    return fields.select("line", "line_hash", "whole", *values.staged(read))
 
 
 def _value(field: Field) -> Value:
@@ -67,9 +69,10 @@ def _judged(typed: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
     nonconform = reduce(or_, (value.unread for value in held.values()), ~f.col("whole"))
     judged = typed.select(
         "line",
+        "line_hash",
         *names,
-        union(
-            (bits(book.kind("conform"), nonconform), book.broken(values.unless(~f.col("whole"), held)))
-        ).alias("broken"),
+        union((bits(book.kind("conform"), nonconform), book.broken(values.unless(~f.col("whole"), held)))).alias(
+            "broken"
+        ),
     )
     return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))

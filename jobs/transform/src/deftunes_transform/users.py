@@ -13,12 +13,13 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
 from deftunes_contract.entity import Entity
 from deftunes_lake.tables import spark_schema
 from deftunes_transform import records, values
 from deftunes_transform.rules import GOOD, RuleBook, bits, union
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
 
 _PLACES = ("latitude", "longitude", "place_name", "country_code", "timezone")
 """What the positions of user_location mean."""
@@ -27,14 +28,15 @@ _TEXTS = ("user_id", "user_lastname", "user_name", "user_since")
 
 def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
     """Judged rows of landed lines."""
-    return _judged(_conforming(_typed(_parsed(lines, entity))), entity, book)
+    return _judged(_conforming(_typed(_parsed(lines, entity)), entity), entity, book)
 
 
 def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
-    stored = lines.select("line", records.storable(f.col("line")).alias("stored"))
+    stored = lines.select("line", "line_hash", records.storable(f.col("line")).alias("stored"))
     return stored.select(
         "line",
-        (f.col("stored").isNotNull() & f.col("stored").contains("\\u0000")).alias("nul"),
+        "line_hash",
+        records.escapes_nul(f.col("stored")).alias("nul"),
         records.parsed(f.coalesce("stored", "line"), spark_schema(entity.record)).alias("parsed"),
     )
 
@@ -44,29 +46,33 @@ def _typed(parsed: DataFrame) -> DataFrame:
     location = record["user_location"]
     return parsed.select(
         "line",
+        "line_hash",
         "nul",
-        (record.isNull() | f.col(f"parsed.{records.UNREADABLE}").isNotNull()).alias("unreadable"),
+        records.no_object(f.col("parsed")).alias("unreadable"),
         *(record[name].alias(name) for name in _TEXTS),
         *(f.get(location, f.lit(index)).alias(name) for index, name in enumerate(_PLACES)),
         (f.coalesce(f.size(location), f.lit(0)) > len(_PLACES)).alias("too_long"),
     )
 
 
-def _conforming(typed: DataFrame) -> DataFrame:
-    texts = [f.col(name) for name in (*_TEXTS, *_PLACES)]
-    paths = [f"$.{name}" for name in _TEXTS] + [f"$.user_location[{index}]" for index in range(len(_PLACES))]
-    read = {name: values.text(f.col(name)) for name in (*_TEXTS, *_PLACES)} | {
+def _conforming(typed: DataFrame, entity: Entity) -> DataFrame:
+    names = (*_TEXTS, *_PLACES)
+    read = {name: values.text(f.col(name)) for name in names} | {
         "latitude": values.number(f.col("latitude")),
         "longitude": values.number(f.col("longitude")),
         "user_since": values.timestamp(f.col("user_since")),
     }
+    free = [f.col(name) for name in records.free_texts(entity, names)]
+    record = f.try_parse_json("line")
+    places = f.try_variant_get(record, "$.user_location", "array<variant>")
+    structured = records.structured(record, _TEXTS) | f.exists(places, records.is_structure)
     flawed = (
         f.col("unreadable")
         | f.col("too_long")
-        | f.when(f.col("nul"), records.has_nul(*texts)).otherwise(False)
-        | f.when(records.looks_structured(*texts), records.structured(f.try_parse_json("line"), *paths)).otherwise(False)
+        | f.when(f.col("nul"), records.has_nul(free)).otherwise(False)
+        | f.when(records.looks_structured(free), f.coalesce(structured, f.lit(False))).otherwise(False)
     )
-    return typed.select("line", "unreadable", flawed.alias("flawed"), *values.staged(read))
+    return typed.select("line", "line_hash", "unreadable", flawed.alias("flawed"), *values.staged(read))
 
 
 def _judged(conforming: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
@@ -75,6 +81,7 @@ def _judged(conforming: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
     nonconform = reduce(or_, (value.unread for value in read.values()), f.col("flawed"))
     judged = conforming.select(
         "line",
+        "line_hash",
         *names,
         union((bits(book.kind("conform"), nonconform), book.broken(values.unless(f.col("unreadable"), read)))).alias(
             "broken"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from deftunes_transform.rules import Value
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
+from deftunes_transform.rules import Value
+
 _TIMESTAMP = r"\A(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?\z"
-"""ISO 8601, UTC by agreement and therefore without zone: with one, or with a `Z`, the source has changed its meaning."""
+"""ISO 8601, UTC by agreement and therefore without zone: with one, even `Z`, the source has changed its meaning."""
 _NUMBER = r"\A[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 _INTEGER = r"\A-?[0-9]+\z"
 _UNREAD = "unread_"

@@ -1,4 +1,5 @@
-{{ config(materialized='ephemeral', contract={'enforced': false}) }}
+-- A table: two dimensions read it, and each reading of the lake opens every snapshot's file to find the latest
+{{ config(materialized='table') }}
 
 with songs as (
 

@@ -1,0 +1,63 @@
+"""The same life of a table on S3 and Glue, in processes of its own, against moto with Glue's optimistic lock."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from aws_fakes import aws_fakes
+from lake_worker import Worker
+
+MONTHS = [f"20{year}-01-01" for year in range(30, 38)]
+
+
+def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
+    with aws_fakes() as aws:
+        environment = aws.environment | {
+            "DEFTUNES_SPARK_MASTER": "local[2]",
+            "DEFTUNES_SPARK_DRIVER_MEMORY": "1g",
+            "DEFTUNES_SPARK_SMALL": "true",
+        }
+        worker = Worker(environment, tmp_path / "log")
+
+        # Spark reads a landed object by its s3:// name
+        aws.client("s3").put_object(
+            Bucket=aws.bucket,
+            Key="landing_zone/api/users/ingest_on=2020-02-01/part-00000.jsonl.gz",
+            Body=gzip.compress(b'{"a": 1}\n{"a": 2}\n'),
+        )
+        assert worker.call("lines", path="landing_zone/api/users/ingest_on=2020-02-01/part-00000.jsonl.gz") == 2
+
+        # staged, judged, public; twice is once
+        staged = worker.call("stage_and_judge", entity="sessions", rows=5, ingest_on="2020-02-01", run_id="a")
+        content = worker.call("at", entity="sessions", snapshot_id=staged)
+        assert content["2020-02-01"][:2] == [5, "1.75"]
+        for moved in ("moved=True", "moved=False"):
+            assert moved in worker.call("publish", entities=["sessions"], ingest_on="2020-02-01", run_id="a")
+        assert worker.call("public", entity="sessions") == content
+        (database,) = aws.client("glue").get_databases()["DatabaseList"]
+        assert database["Name"] == "deftunes_transform"
+
+        # eight stagers and then eight publishers at once: Glue turns some away, and nothing is lost
+        orders = [
+            ("stage_and_judge", {"entity": "sessions", "rows": 3 + i, "ingest_on": month, "run_id": "crowd"})
+            for i, month in enumerate(MONTHS)
+        ]
+        assert all(isinstance(answer, int) for answer in worker.call("together", orders=orders))
+        orders = [("publish", {"entities": ["sessions"], "ingest_on": month, "run_id": "crowd"}) for month in MONTHS]
+        answers = worker.call("together", orders=orders)
+        assert all("moved=True" in answer for answer in answers), answers
+        public = worker.call("public", entity="sessions")
+        assert {month: public[month][0] for month in MONTHS} == {month: 3 + i for i, month in enumerate(MONTHS)}
+        assert public["2020-02-01"] == content["2020-02-01"]
+        assert aws.rejected, "without a collision this proved nothing"
+
+        # maintenance lists S3 by prefix and leaves the rows; rollback takes a month back
+        assert "sessions" in worker.call("maintain")
+        assert worker.call("public", entity="sessions") == public
+        assert "5 rows, amount 1.75 of run a → 0 rows" in worker.call(
+            "rollback", entities=["sessions"], ingest_on="2020-02-01"
+        )
+        del public["2020-02-01"]
+        assert worker.call("public", entity="sessions") == public
+        worker.close()

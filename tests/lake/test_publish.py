@@ -1,0 +1,190 @@
+"""Publish: what passed the gate, all of it, once; whatever happened meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+from lake_cases import FEBRUARY, JANUARY, LakeCase
+
+from deftunes_contract.exits import DataRefused, Temporary
+from deftunes_contract.zones import before_tag, branch, interval_tag
+from deftunes_lake import publish as publish_module
+from deftunes_lake.native import load_table
+from deftunes_lake.refs import change_refs
+from deftunes_lake.snapshots import branch_head, main_head, refs_of, tagged
+from deftunes_lake.staging import restart_branch
+
+
+def test_the_judged_rows_become_public_and_the_branch_goes(case: LakeCase) -> None:
+    staged = case.at("sessions", case.stage_and_judge("sessions", 7))
+    (done,) = case.publish(["sessions"])
+    assert case.public("sessions") == staged
+    assert done.moved
+    head = main_head(case.spark, case.table("sessions"))
+    assert head is not None
+    assert head.id == done.snapshot.id
+    refs = refs_of(load_table(case.spark, case.table("sessions")))
+    assert refs.branches.keys() == {"main"}
+    assert refs.tags == {interval_tag(JANUARY): head.id, before_tag(JANUARY): head.parent_id}
+
+
+def test_publishing_again_changes_nothing(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5)
+    case.publish(["users"])
+    before = main_head(case.spark, case.table("users"))
+    (again,) = case.publish(["users"])
+    assert not again.moved
+    assert again.summary.rows == 5
+    assert main_head(case.spark, case.table("users")) == before
+
+
+def test_another_interval_published_meanwhile_stays_whole_in_either_order(case: LakeCase) -> None:
+    january = case.at("sessions", case.stage_and_judge("sessions", 5, JANUARY, "a"))
+    february = case.at("sessions", case.stage_and_judge("sessions", 4, FEBRUARY, "b"))
+    case.publish(["sessions"], FEBRUARY, "b")
+    case.publish(["sessions"], JANUARY, "a")
+    assert case.public("sessions") == january | february
+    # and the other way round, over what is there now
+    february = case.at("sessions", case.stage_and_judge("sessions", 6, FEBRUARY, "c"))
+    january = case.at("sessions", case.stage_and_judge("sessions", 3, JANUARY, "d"))
+    case.publish(["sessions"], JANUARY, "d")
+    (done,) = case.publish(["sessions"], FEBRUARY, "c")
+    assert case.public("sessions") == {
+        "2020-02-01": january["2020-02-01"],
+        "2020-03-01": february["2020-03-01"],
+    }
+    # the summary travels with the rows to the new snapshot
+    assert done.snapshot.staged == done.summary
+    assert case.tag_is_true("sessions", JANUARY)
+    assert case.tag_is_true("sessions", FEBRUARY)
+    assert refs_of(load_table(case.spark, case.table("sessions"))).branches.keys() == {"main"}
+
+
+def test_of_two_runs_of_one_interval_the_last_wins_whole(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5, JANUARY, "a")
+    second = case.at("users", case.stage_and_judge("users", 4, JANUARY, "b"))
+    case.publish(["users"], JANUARY, "a")
+    case.publish(["users"], JANUARY, "b")
+    assert case.public("users") == second
+    with pytest.raises(Temporary, match="the public rows are those of run b"):
+        case.publish(["users"], JANUARY, "a")
+    assert case.public("users") == second
+
+
+def test_nothing_moves_when_one_gate_is_missing(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5, JANUARY, "unjudged")
+    case.stage("sessions", 5, JANUARY, "unjudged")
+    with pytest.raises(Temporary, match="run deftunes-quality sessions --start 2020-01-01 --end 2020-02-01 first"):
+        case.publish(["sessions", "users"], JANUARY, "unjudged")
+    assert case.public("users") == case.public("sessions") == {}
+
+
+def test_nothing_moves_when_one_gate_is_closed(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5)
+    case.stage("sessions", 5)
+    case.judge("sessions", passed=False)
+    with pytest.raises(DataRefused, match="sessions_arrived .expected at least 1 row, found 0.0."):
+        case.publish(["sessions", "users"])
+    assert case.public("users") == case.public("sessions") == {}
+
+
+def test_a_gate_for_rows_that_were_staged_again_does_not_count(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5)
+    case.stage("users", 4)
+    with pytest.raises(Temporary, match="rerun deftunes-quality users"):
+        case.publish(["users"])
+    assert case.public("users") == {}
+
+
+def test_rows_staged_while_publishing_are_not_published(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the last look at the branch and the commit, another process stages rows that nobody judged."""
+    judged = case.at("users", case.stage_and_judge("users", 5))
+    original = publish_module.change_refs
+
+    def late(*args: object, **given: object) -> None:
+        monkeypatch.setattr(publish_module, "change_refs", original)
+        case.stage("users", 9, tag="unjudged")
+        original(*args, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publish_module, "change_refs", late)
+    case.publish(["users"])
+    assert case.public("users") == judged
+
+
+def test_main_moving_at_the_last_moment_is_a_lost_race_not_a_lost_commit(
+    case: LakeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    january = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
+    february = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
+    original = publish_module.change_refs
+
+    def late(*args: object, **given: object) -> None:
+        monkeypatch.setattr(publish_module, "change_refs", original)
+        case.publish(["users"], FEBRUARY, "b")
+        original(*args, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publish_module, "change_refs", late)
+    case.publish(["users"], JANUARY, "a")
+    assert case.public("users") == january | february
+
+
+def test_rows_that_change_on_the_way_to_a_new_main_are_refused(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.stage_and_judge("sessions", 5, JANUARY, "a")
+    case.stage_and_judge("sessions", 4, FEBRUARY, "b")
+    case.publish(["sessions"], FEBRUARY, "b")
+    before = case.public("sessions")
+    original = publish_module.put_partition
+
+    def torn(spark: object, table: object, branch: str, base: int, source: int, *rest: object) -> object:
+        return original(spark, table, branch, base, base, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publish_module, "put_partition", torn)
+    with pytest.raises(Exception, match="expected 5 rows, .* found 0, .* main was not touched"):
+        case.publish(["sessions"], JANUARY, "a")
+    assert case.public("sessions") == before
+
+
+def test_nothing_staged_says_what_to_run(case: LakeCase) -> None:
+    case.table("users")
+    with pytest.raises(Temporary, match="it is not public either; run deftunes-transform and deftunes-quality first"):
+        case.publish(["users"])
+
+
+def test_a_branch_that_was_only_begun_is_not_published(case: LakeCase) -> None:
+    restart_branch(case.spark, case.table("users"), branch("one", JANUARY))
+    case.judge("users")
+    with pytest.raises(Temporary, match="was begun but holds no staged rows"):
+        case.publish(["users"])
+
+
+def test_a_restage_killed_before_it_wrote_does_not_spoil_the_rollback(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5)
+    case.publish(["users"])
+    before = tagged(case.spark, case.table("users"), before_tag(JANUARY))
+    restart_branch(case.spark, case.table("users"), branch("one", JANUARY))
+    (done,) = case.publish(["users"])
+    assert not done.moved
+    assert tagged(case.spark, case.table("users"), before_tag(JANUARY)) == before
+    assert branch_head(case.spark, case.table("users"), branch("one", JANUARY)) is None
+
+
+def test_publish_works_after_compaction_moved_main(case: LakeCase) -> None:
+    first = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
+    case.publish(["users"], JANUARY, "a")
+    second = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
+    case.spark.sql(
+        f"CALL lake.system.rewrite_data_files(table => '{case.table('users')}', options => map('rewrite-all', 'true'))"
+    ).collect()
+    case.publish(["users"], FEBRUARY, "b")
+    assert case.public("users") == first | second
+
+
+def test_facts_are_published_last() -> None:
+    assert publish_module.facts_last(["sessions", "songs", "users"])[-1] == "sessions"
+
+
+def test_a_tag_moved_by_hand_is_a_conflict_not_an_overwrite(case: LakeCase) -> None:
+    stale = load_table(case.spark, case.table("users"))
+    main = refs_of(stale).branches["main"]
+    change_refs(load_table(case.spark, case.table("users")), tags={"interval_20200201": main})
+    with pytest.raises(Exception, match="already exists"):
+        change_refs(stale, tags={"interval_20200201": main})
