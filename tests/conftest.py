@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from pyspark.sql import SparkSession
+
 from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
-from pyspark.sql import SparkSession
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,10 @@ def test_ci_runs_what_the_readme_says() -> None:
     assert "make test" in (ROOT / "README.md").read_text()
 
 
-def test_no_source_file_grew_into_an_attic() -> None:
-    large = {str(p.relative_to(ROOT)): n for p in _tracked("*.py") if (n := len(p.read_text().splitlines())) > 300}
-    assert large == {}, "split by noun"
+def test_no_file_grew_into_an_attic() -> None:
+    """Sources stay below 300 lines; tests may list more cases of one thing."""
+    most = {p: 400 if p.is_relative_to(ROOT / "tests") else 300 for p in _tracked("*.py")}
+    assert {str(p.relative_to(ROOT)) for p, lines in most.items() if len(p.read_text().splitlines()) > lines} == set()
 
 
 def test_no_helper_drawers() -> None:

@@ -8,6 +8,7 @@ from lake_cases import FEBRUARY, JANUARY, LakeCase
 from deftunes_contract.exits import DataRefused, Temporary
 from deftunes_contract.zones import before_tag, branch, interval_tag
 from deftunes_lake import publish as publish_module
+from deftunes_lake import refs as refs_module
 from deftunes_lake.native import load_table
 from deftunes_lake.refs import change_refs
 from deftunes_lake.snapshots import branch_head, main_head, refs_of, tagged
@@ -98,16 +99,34 @@ def test_a_gate_for_rows_that_were_staged_again_does_not_count(case: LakeCase) -
 def test_rows_staged_while_publishing_are_not_published(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the last look at the branch and the commit, another process stages rows that nobody judged."""
     judged = case.at("users", case.stage_and_judge("users", 5))
-    original = publish_module.change_refs
+    original = refs_module.change_refs
 
     def late(*args: object, **given: object) -> None:
-        monkeypatch.setattr(publish_module, "change_refs", original)
+        monkeypatch.setattr(refs_module, "change_refs", original)
         case.stage("users", 9, tag="unjudged")
         original(*args, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(publish_module, "change_refs", late)
+    monkeypatch.setattr(refs_module, "change_refs", late)
     case.publish(["users"])
     assert case.public("users") == judged
+
+
+def test_the_same_publish_twice_at_once_is_one(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.stage_and_judge("users", 5, JANUARY, "a")
+    case.publish(["users"], JANUARY, "a")
+    first = case.public("users")
+    case.stage_and_judge("users", 6, JANUARY, "b")
+    original = refs_module.change_refs
+
+    def late(*args: object, **given: object) -> None:
+        monkeypatch.setattr(refs_module, "change_refs", original)
+        case.publish(["users"], JANUARY, "b")
+        original(*args, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(refs_module, "change_refs", late)
+    case.publish(["users"], JANUARY, "b")
+    case.rollback(["users"])
+    assert case.public("users") == first
 
 
 def test_main_moving_at_the_last_moment_is_a_lost_race_not_a_lost_commit(
@@ -115,14 +134,14 @@ def test_main_moving_at_the_last_moment_is_a_lost_race_not_a_lost_commit(
 ) -> None:
     january = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
     february = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
-    original = publish_module.change_refs
+    original = refs_module.change_refs
 
     def late(*args: object, **given: object) -> None:
-        monkeypatch.setattr(publish_module, "change_refs", original)
+        monkeypatch.setattr(refs_module, "change_refs", original)
         case.publish(["users"], FEBRUARY, "b")
         original(*args, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(publish_module, "change_refs", late)
+    monkeypatch.setattr(refs_module, "change_refs", late)
     case.publish(["users"], JANUARY, "a")
     assert case.public("users") == january | february
 
@@ -134,8 +153,8 @@ def test_rows_that_change_on_the_way_to_a_new_main_are_refused(case: LakeCase, m
     before = case.public("sessions")
     original = publish_module.put_partition
 
-    def torn(spark: object, table: object, branch: str, base: int, source: int, *rest: object) -> object:
-        return original(spark, table, branch, base, base, *rest)  # type: ignore[arg-type]
+    def torn(spark: object, table: object, branch: str, _: int, *rest: object) -> object:
+        return original(spark, table, branch, refs_of(table).branches["main"], *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(publish_module, "put_partition", torn)
     with pytest.raises(Exception, match="expected 5 rows, .* found 0, .* main was not touched"):

@@ -146,9 +146,9 @@ class Landing:
     interval: Interval = JANUARY
     figures: dict[str, Any] = field(default_factory=dict)
 
-    def land(self, entity: str, *parts: Sequence[Any], **changes: Any) -> Receipt:
+    def land(self, entity_name: str, /, *parts: Sequence[Any], **changes: Any) -> Receipt:
         """One object a part; changes are fields of the receipt that lie."""
-        contract = load(entity)
+        contract = load(entity_name)
         objects, texts = [], []
         for number, part in enumerate(parts):
             lines = [line_of(record) for record in part]
@@ -160,7 +160,7 @@ class Landing:
             self.shelf.write(f"{self.folder(contract)}/{name}", content)
             objects.append(LandedObject(name=name, bytes=len(content), sha256=sha256, records=len(lines)))
         facts: dict[str, Any] = {
-            "entity": entity,
+            "entity": entity_name,
             "start": self.interval.start,
             "end": self.interval.end,
             "contract_version": contract.version,

@@ -10,6 +10,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -37,14 +38,13 @@ VALUES = st.recursive(
 
 @st.composite
 def mutations(draw: st.DrawFn) -> Callable[[Any], str]:
-    """A way to spoil a record: values replaced, removed or added anywhere, names doubled, text cut."""
+    """A way to spoil a record: values replaced, removed or added anywhere, names doubled."""
     steps = draw(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 6), VALUES), max_size=3))
     white = draw(st.sampled_from([None, 1]))
     escaped = draw(st.booleans())
     doubled = draw(
         st.none() | st.sampled_from(['"price":7.5,', '"price":"7.5",', '"session_items":[],', '"liked":"x",'])
     )
-    cut = draw(st.integers(0, 12))
 
     def spoil(record: Any) -> str:
         for place, what, value in steps:
@@ -58,7 +58,6 @@ def mutations(draw: st.DrawFn) -> Callable[[Any], str]:
                 text = text[: place + 1] + (doubled[:-1] if closes else doubled) + text[place + 1 :]
         return text
 
-    spoil.cut = cut  # type: ignore[attr-defined]
     return spoil
 
 
@@ -85,6 +84,10 @@ def _mutated(record: Any, dice: random.Random, what: int, value: Any) -> Any:
     else:
         holder[key] = value
     return record
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON, and extract refuses the reply")
 
 
 @pytest.fixture(scope="module")
@@ -126,11 +129,12 @@ def test_mutants_are_published_or_quarantined_and_counted_alike(agree, samples, 
     def gather(spoil: Callable[[Any], str]) -> None:
         # a line with half a surrogate pair unescaped is no UTF-8, and extract refuses the reply that holds it
         text = spoil(make()).encode("utf-8", "replace").decode()
-        if "Infinity" not in text and "NaN" not in text.replace('"NaN"', ""):
+        with suppress(ValueError):
+            json.loads(text, parse_constant=_refuse)
             lines.append(text)
 
     gather()
-    assert len(set(lines)) > 250
+    assert len(set(lines)) > 200
     bad = agree(entity, lines)
     assert bad > 100
 

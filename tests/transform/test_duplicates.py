@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 
@@ -37,13 +38,14 @@ def records_with_rivals(entity: str, samples) -> list:
     ]
 
 
-@pytest.fixture(params=list(UNIQUE))
+@pytest.fixture(scope="module", params=list(UNIQUE))
 def settled(request, court, samples):
-    """Judges, settles and gives back rows as comparable tuples, for records in any order and partitioning."""
+    """Judges, settles and gives back rows as comparable texts, for records in any order and partitioning."""
     entity = request.param
     contract = load(entity)
     book = RuleBook(contract, Interval.parse("2020-01-01", "2020-02-01"))
 
+    @cache
     def settle_all(order: int, partitions: int):
         records = records_with_rivals(entity, samples)
         random.Random(order).shuffle(records)
@@ -54,7 +56,7 @@ def settled(request, court, samples):
         judged = judge(lines, contract, book)
         contested = contested_hashes(judged, contract)
         rows = with_lines(settle(judged, contract, book, contested, contested.count()), lines).collect()
-        return entity, book, sorted(tuple(row) for row in rows), rows
+        return entity, book, sorted(map(str, rows)), rows
 
     return settle_all
 
@@ -62,11 +64,10 @@ def settled(request, court, samples):
 def test_the_same_row_is_kept_whatever_the_order_and_the_partitions(settled) -> None:
     first = settled(1, 1)[2]
     assert settled(2, 5)[2] == first
-    assert settled(3, 2)[2] == first
 
 
 def test_one_good_row_a_key_is_left_and_the_others_carry_rule_and_line(settled) -> None:
-    entity, book, _, rows = settled(7, 3)
+    entity, book, _, rows = settled(1, 1)
     key = load(entity).key
     items = 2 if entity == "sessions" else 1
     kept = [tuple(row[name] for name in key) for row in rows if row.broken == 0]
@@ -78,7 +79,7 @@ def test_one_good_row_a_key_is_left_and_the_others_carry_rule_and_line(settled) 
 
 
 def test_a_bad_row_does_not_compete(settled) -> None:
-    entity, book, _, rows = settled(9, 2)
+    entity, book, _, rows = settled(1, 1)
     bad = [row for row in rows if row.broken and book.first(row.broken) != UNIQUE[entity]]
     assert len(bad) == (2 if entity == "sessions" else 1)
     assert all(UNIQUE[entity] not in book.names(row.broken) for row in bad)

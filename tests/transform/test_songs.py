@@ -32,7 +32,8 @@ def test_types_are_those_of_the_contract(court, samples) -> None:
 
 TEXTS = [
     "tab\there", "line\nfeed", "return\r", "back\\slash", "\\n is not a line end", "\\\\N", "\\t\t\\\\t", "\b\f\v",
-    "\x01\x1f\x7f", "comma, \"quote\" 'apostrophe'", "Världen É Din 東京 😀", " spaces ", "", "ends with \\", "N", "\\.",
+    "\x01\x1f\x7f", "comma, \"quote\" 'apostrophe'", "Världen É Din 東京 😀", " spaces ", "",
+    "ends with \\", "N", "\\.",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def render_run(record: RunRecord, console: Console, dashboard: Path | None) -> N
     seconds: dict[str, float] = defaultdict(float)
     for step in record.steps:
         seconds[step.stage] += step.seconds
-    took = Table(title="Seconds by stage (extract runs beside the others)", title_justify="left")
+    took = Table(title="Seconds by stage", title_justify="left")
     took.add_column("stage")
     took.add_column("calls", justify="right")
     took.add_column("seconds", justify="right")

@@ -12,7 +12,7 @@ put onto the new main first (on a branch of their own, counted and summed before
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -31,12 +31,12 @@ from deftunes_contract.shelf import Shelf
 from deftunes_contract.summary import StagedSummary
 from deftunes_contract.zones import before_tag, interval_tag
 from deftunes_contract.zones import branch as branch_name
-from deftunes_lake.native import load_table
+from deftunes_lake.native import Conflict, load_table
 from deftunes_lake.partitions import partition_rows, put_partition
 from deftunes_lake.races import until_settled
 from deftunes_lake.reading import read_snapshot
-from deftunes_lake.refs import change_refs
-from deftunes_lake.snapshots import MAIN, Snapshot, is_ancestor, refs_of, snapshot_of
+from deftunes_lake.refs import change_refs, promote
+from deftunes_lake.snapshots import MAIN, Refs, Snapshot, is_ancestor, refs_of, snapshot_of
 from deftunes_lake.tables import table_name
 
 
@@ -59,9 +59,15 @@ class Target:
         """How the branches begin on which judged rows meet a main that moved; each attempt has its own."""
         return f"{self.branch}_rebased_"
 
-    def leftovers(self, branches: Iterable[str]) -> dict[str, None]:
+    def leftovers(self, refs: Refs) -> list[str]:
         """The branches of this target, to be dropped when it is public."""
-        return {name: None for name in branches if name == self.branch or name.startswith(self.rebased)}
+        return [name for name in refs.branches if name == self.branch or name.startswith(self.rebased)]
+
+    def tags(self, public: int, refs: Refs) -> dict[str, int | None]:
+        """Where the interval's tags go when a snapshot becomes public."""
+        tag = interval_tag(self.ingest_on)
+        # what the interval showed before: its last publication; if there was none, main without it
+        return {tag: public, before_tag(self.ingest_on): refs.tags.get(tag, refs.branches[MAIN])}
 
     def __str__(self) -> str:
         return f"{self.entity.name} {self.ingest_on} of run {self.run_id}"
@@ -170,32 +176,19 @@ def _publish(spark: SparkSession, target: Target, judged: int | None) -> Publish
     if head.id != judged:
         raise Temporary(f"{target}: the branch moved while publishing; rerun deftunes-quality, then publish again")
     summary = _staged(target, head)
-    main = refs.branches[MAIN]
-    if is_ancestor(table, head.id, main):
+    if is_ancestor(table, head.id, refs.branches[MAIN]):
         # staging was begun anew after publishing, and killed before it wrote: nothing new to show
-        change_refs(table, branches=target.leftovers(refs.branches))
+        change_refs(table, branches=dict.fromkeys(target.leftovers(refs)))
         return Published(target.entity.name, head, summary, moved=False)
-    public = head.id
-    if not is_ancestor(table, main, head.id):
-        public = _rebase(spark, table, target, head, main)
-        table = load_table(spark, target.table)
-    change_refs(
-        table,
-        forward_to=public,
-        tags={
-            interval_tag(target.ingest_on): public,
-            # what the interval showed before: its last publication; if there was none, main without it
-            before_tag(target.ingest_on): refs.tags.get(interval_tag(target.ingest_on), main),
-        },
-        branches=target.leftovers(refs_of(table).branches),
-    )
-    snapshot = snapshot_of(load_table(spark, target.table), public)
-    if snapshot is None:
-        raise StageError(f"{target}: published snapshot {public} is gone from {target.table}; look at its history")
-    return Published(target.entity.name, snapshot, summary, moved=True)
+    public = head
+    if not is_ancestor(table, refs.branches[MAIN], head.id):
+        public = _rebase(spark, table, target, head)
+    if not promote(spark, target.table, public.id, partial(target.tags, public.id), target.leftovers):
+        raise Conflict(f"main of {target.table} moved while {target} was on its way")
+    return Published(target.entity.name, public, summary, moved=True)
 
 
-def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot, main: int) -> int:
+def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot) -> Snapshot:
     """Put the judged files onto the main that moved, prove it where nobody looks; returns the new snapshot."""
     summary = _staged(target, head)
     structlog.get_logger("lake").info(
@@ -203,12 +196,12 @@ def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot, mai
     )
     properties = summary.to_properties() | {"deftunes-rebased": str(head.id)}
     branch = f"{target.rebased}{uuid.uuid4().hex[:8]}"
-    candidate, before = put_partition(spark, table, branch, main, head.id, target.ingest_on, properties)
+    candidate, before = put_partition(spark, table, branch, head.id, target.ingest_on, properties)
     found = read_snapshot(spark, target.table, candidate.id).where(f.col("ingest_on") == f.lit(target.ingest_on))
     amount = f.sum(target.entity.amount) if target.entity.amount else f.lit(None)
     row = found.agg(f.count("*").alias("rows"), amount.alias("amount")).collect()[0]
     others = candidate.total_rows - row["rows"]
-    others_before = before.total_rows - partition_rows(spark, table, main, target.ingest_on)
+    others_before = before.total_rows - partition_rows(spark, table, before.id, target.ingest_on)
     expected = (summary.rows, summary.amount or 0, others_before)
     if (row["rows"], row["amount"] or 0, others) != expected:
         raise StageError(
@@ -216,4 +209,4 @@ def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot, mai
             f"intervals on the new main, found {row['rows']}, {row['amount']} and {others}; main was not touched, "
             f"branch {branch} of {target.table} shows what was found"
         )
-    return candidate.id
+    return candidate

@@ -7,13 +7,15 @@ and a commit of anybody else in between is a Conflict.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pyspark.errors import IllegalArgumentException
+from pyspark.sql import SparkSession
 
-from deftunes_lake.native import Conflict, committing, first_line
-from deftunes_lake.snapshots import MAIN, refs_of
+from deftunes_lake.native import Conflict, committing, first_line, load_table
+from deftunes_lake.races import until_settled
+from deftunes_lake.snapshots import MAIN, Refs, is_ancestor, refs_of
 
 NONE: Mapping[str, int | None] = {}
 
@@ -54,3 +56,31 @@ def change_refs(
     except IllegalArgumentException as error:
         # the table was refreshed under this change: a ref appeared, vanished, or main went another way
         raise Conflict(first_line(error)) from error
+
+
+def promote(
+    spark: SparkSession,
+    name: str,
+    snapshot: int,
+    tags: Callable[[Refs], Mapping[str, int | None]],
+    leftovers: Callable[[Refs], Iterable[str]],
+) -> bool:
+    """Let main be a snapshot that descends from it, with its tags, and drop the branches that led there: one commit.
+
+    tags and leftovers are asked with the refs that main is moved from. Returns False when main has moved to where the
+    snapshot does not descend from; commits that leave main alone are lost races, tried again. Raises Temporary.
+    """
+
+    def step() -> bool:
+        table = load_table(spark, name)
+        refs = refs_of(table)
+        main = refs.branches[MAIN]
+        if main == snapshot:
+            # the same call, made twice at once, got there first
+            return True
+        if not is_ancestor(table, main, snapshot):
+            return False
+        change_refs(table, forward_to=snapshot, tags=tags(refs), branches=dict.fromkeys(leftovers(refs)))
+        return True
+
+    return until_settled(f"moving main of {name}", step)

@@ -23,12 +23,12 @@ from deftunes_contract.exits import NothingToDo, StageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.zones import before_tag, interval_tag
-from deftunes_lake.native import load_table
+from deftunes_lake.native import Conflict, load_table
 from deftunes_lake.partitions import partition_rows, put_partition
 from deftunes_lake.publish import facts_last
 from deftunes_lake.races import until_settled
-from deftunes_lake.refs import change_refs
-from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
+from deftunes_lake.refs import promote
+from deftunes_lake.snapshots import refs_of, snapshot_of
 from deftunes_lake.tables import table_name
 
 
@@ -97,22 +97,20 @@ def _rollback(spark: SparkSession, entity: str, name: str, ingest_on: date) -> R
         # the interval had never been public: before it, main showed another interval's publication
         restored = None
     properties = {"deftunes-rollback": str(ingest_on)} | (restored.to_properties() if restored else {})
-    branch = f"rollback_{ingest_on:%Y%m%d}_{uuid.uuid4().hex[:8]}"
-    main = refs.branches[MAIN]
-    new, _ = put_partition(spark, table, branch, main, earlier.id, ingest_on, properties)
+    prefix = f"rollback_{ingest_on:%Y%m%d}_"
+    branch = f"{prefix}{uuid.uuid4().hex[:8]}"
+    new, _ = put_partition(spark, table, branch, earlier.id, ingest_on, properties)
     rows, wanted = (partition_rows(spark, table, snapshot, ingest_on) for snapshot in (new.id, earlier.id))
     if rows != wanted or (restored is not None and rows != restored.rows):
         raise StageError(
             f"{entity} {ingest_on}: expected {wanted} rows as before, {restored.rows if restored else 'none'} of them "
             f"published, found {rows} on branch {branch} of {name}; main was not touched"
         )
-    leftovers = {left: None for left in refs_of(table).branches if left.startswith(f"rollback_{ingest_on:%Y%m%d}_")}
-    change_refs(
-        table,
-        forward_to=new.id,
-        tags={interval_tag(ingest_on): new.id if restored else None, before_tag(ingest_on): None},
-        branches=leftovers,
-    )
+    tags = {interval_tag(ingest_on): new.id if restored else None, before_tag(ingest_on): None}
+    if not promote(
+        spark, name, new.id, lambda _: tags, lambda refs: [left for left in refs.branches if left.startswith(prefix)]
+    ):
+        raise Conflict(f"main of {name} moved while {ingest_on} was on its way back")
     was = shown.staged
     return RolledBack(
         entity,

@@ -67,7 +67,7 @@ def _data_docs(result: GateResult, page: ExpectationSuiteValidationResult) -> st
         "validation_time": result.judged_at,
     }
     document = ValidationResultsPageRenderer().render(page)
-    html = str(DefaultJinjaPageView().render(document))  # type: ignore[no-untyped-call]  # GX leaves views untyped
+    html = str(DefaultJinjaPageView().render(document))
     plain = _ELSEWHERE.sub('href="index.html"', _LIVELY.sub("", html))
     return plain.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
 

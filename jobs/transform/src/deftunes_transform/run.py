@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -23,6 +22,7 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.summary import StagedSummary
 from deftunes_contract.zones import branch as branch_name
+from deftunes_lake.native import JAVA_ERRORS
 from deftunes_lake.staging import replace_rows, stage_interval
 from deftunes_lake.tables import table_name
 from deftunes_transform import duplicates, records, sessions, songs, users
@@ -146,7 +146,7 @@ def _delivery_stays(shelf: Shelf, delivery: Delivery) -> Iterator[None]:
     """A reader that fails because extract replaced the delivery meanwhile fails for that reason. Raises Temporary."""
     try:
         yield
-    except PySparkException:
+    except JAVA_ERRORS:
         still_there(shelf, delivery)
         raise
 

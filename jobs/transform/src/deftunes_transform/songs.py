@@ -22,6 +22,9 @@ from deftunes_transform.rules import GOOD, RuleBook, Value, bits, union
 
 _READERS = {"string": values.text, "double": values.number, "int": values.integer}
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_NULL = "\\N"
+_ESCAPED = r"\\[^N]"
+"""What only lines have in which something other than null is escaped: few, and only they are taken apart."""
 _SENTINEL = "\0"
 """Stands for an escaped backslash while the other escapes are undone; PostgreSQL's text cannot hold it."""
 
@@ -32,7 +35,15 @@ def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
 
 
 def _cut(lines: DataFrame) -> DataFrame:
-    return lines.select("line", "line_hash", f.split("line", "\t", -1).alias("fields"))
+    """`fields`: unescaped, null where COPY says so, if the line is `escaped`; else as they stand in the line."""
+    escaped = f.col("line").rlike(_ESCAPED)
+    fields = f.split("line", "\t", -1)
+    return lines.select(
+        "line",
+        "line_hash",
+        escaped.alias("escaped"),
+        f.when(escaped, f.transform(fields, unescaped)).otherwise(fields).alias("fields"),
+    )
 
 
 def _typed(cut: DataFrame, entity: Entity) -> DataFrame:
@@ -40,6 +51,7 @@ def _typed(cut: DataFrame, entity: Entity) -> DataFrame:
     fields = cut.select(
         "line",
         "line_hash",
+        "escaped",
         whole.alias("whole"),
         *(f.get("fields", f.lit(place)).alias(field.name) for place, field in enumerate(entity.record)),
     )
@@ -50,8 +62,7 @@ def _typed(cut: DataFrame, entity: Entity) -> DataFrame:
 def _value(field: Field) -> Value:
     column = f.col(field.name)
     # a line of another number of fields has none that can be told
-    given = f.when(f.col("whole") & (column != "\\N"), column)
-    return _READERS[field.type](unescaped(given) if field.type == "string" else given)
+    return _READERS[field.type](f.when(f.col("whole") & (f.col("escaped") | (column != _NULL)), column))
 
 
 def unescaped(text: Column) -> Column:
@@ -60,7 +71,7 @@ def unescaped(text: Column) -> Column:
     for letter, character in _ESCAPES.items():
         plain = f.replace(plain, f.lit(f"\\{letter}"), f.lit(character))
     plain = f.replace(plain, f.lit("\\"), f.lit(""))
-    return f.when(text.contains("\\"), f.replace(plain, f.lit(_SENTINEL), f.lit("\\"))).otherwise(text)
+    return f.when(text != _NULL, f.replace(plain, f.lit(_SENTINEL), f.lit("\\")))
 
 
 def _judged(typed: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
