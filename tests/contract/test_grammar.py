@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from deftunes_contract.exits import DataRefused, ExitCode, NothingToDo, Temporary, UsageError
-from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.settings import LakeSettings, from_environment
 
@@ -60,6 +60,16 @@ def test_the_type_of_the_error_is_the_exit_code_and_its_sentence_comes_last(
     last = json.loads(capsys.readouterr().err.strip().splitlines()[-1])
     assert last["stage"] == "deftunes-x"
     assert last["event"]
+
+
+@pytest.mark.parametrize("level", ["INFO", "LOUD"])
+def test_a_process_ends_with_the_code_of_its_stage_whatever_the_log_settings(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFTUNES_LOG_LEVEL", level)
+    with pytest.raises(SystemExit) as ended:
+        enter(lambda: ExitCode.REFUSED)
+    assert ended.value.code == ExitCode.REFUSED
 
 
 def test_success_is_0() -> None:

@@ -12,8 +12,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
 from deftunes_contract.entity import Entity, load
@@ -178,8 +180,9 @@ class Ground:
     def frame(self, entity: str, rows: Sequence[Row]) -> DataFrame:
         """Rows as a frame of the contract's columns; columns that are not given are null."""
         schema = StructType(_nullable(load(entity)))
-        values = [tuple(row.get(field.name) for field in schema) for row in rows]
-        return self.spark.createDataFrame(values, schema)
+        values = [{field.name: row.get(field.name) for field in schema} for row in rows]
+        # Arrow spares a Python worker per frame, and there are many frames
+        return self.spark.createDataFrame(pa.Table.from_pylist(values, to_arrow_schema(schema)), schema)
 
     def append(self, entity: str, rows: Sequence[Row]) -> None:
         """Rows onto main."""

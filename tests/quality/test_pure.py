@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from deftunes_contract.entity import ENTITIES, INTERVAL_KINDS, ROW_KINDS, load
 from deftunes_contract.grammar import run_stage
+from deftunes_contract.interval import Interval
+from deftunes_contract.summary import StagedSummary
 from deftunes_quality import __main__ as stage
 from deftunes_quality.privacy import LONGEST, masked, shown_record, shown_row, shown_value
 
@@ -57,6 +62,45 @@ def test_every_kind_of_rule_has_its_checks() -> None:
     from deftunes_quality.suites import CHECKS
 
     assert set(CHECKS) == ROW_KINDS | INTERVAL_KINDS
+
+
+@pytest.mark.parametrize(
+    ("before", "ratio", "least", "most"), [(800, 0.05, 40, 16_000), (801, 0.05, 41, 16_020), (100, 0.07, 7, 2_000)]
+)
+def test_volume_bounds_are_whole_rows_inside_the_ratios(before: int, ratio: float, least: int, most: int) -> None:
+    """To the row: 0.07 * 100 as floats is a little above 7, and would ask for 8."""
+    from deftunes_quality.checks import Facts
+    from deftunes_quality.figures import Quarantined
+    from deftunes_quality.interval_checks import volume
+
+    users, month = load("users"), Interval(date(2020, 3, 1), date(2020, 4, 1))
+    staged = StagedSummary(
+        entity="users",
+        ingest_on=month.ingest_on,
+        run_id="r1",
+        contract_version=users.version,
+        receipt="",
+        landed_records=40,
+        landed_units=40,
+        landed_amount=None,
+        rows=40,
+        amount=None,
+        quarantined_units=0,
+        quarantined_amount=None,
+    )
+    facts = Facts(
+        entity=users,
+        interval=month,
+        staged=staged,
+        previous=staged.model_copy(update={"rows": before}),
+        quarantined=Quarantined(0, Decimal(0), {}),
+        faults={},
+        unmatched={},
+    )
+    rule = replace(users.rule("users_volume"), parameters={"minRatio": ratio, "maxRatio": 20})
+    (check,) = volume(rule, facts)
+    bounds = check.expectation.configuration.kwargs
+    assert (bounds["min_value"], bounds["max_value"]) == (least, most)
 
 
 def test_great_expectations_is_imported_late_and_calls_nobody() -> None:

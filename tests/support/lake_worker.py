@@ -53,7 +53,10 @@ class Worker:
     def dies(self, do: str, **given: Any) -> None:
         """Send an order on which the process must die by SIGKILL."""
         self.begin(do, **given)
-        assert self.process.wait(timeout=120) == -signal.SIGKILL, self.log.read_text()
+        assert self.process.stdout is not None
+        answer = self.process.stdout.readline()
+        assert not answer, f"it survived and said {answer}"
+        assert self.process.wait() == -signal.SIGKILL, self.log.read_text()
 
     def close(self) -> None:
         """End the process."""

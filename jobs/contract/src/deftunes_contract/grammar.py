@@ -9,11 +9,14 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import structlog
 
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError, UsageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.logs import configure_logs
+from deftunes_contract.settings import LogSettings, from_environment
 
 MANUAL_RUN = "manual"
 """Run id of a stage called by hand without one: the stages of a hand-made month find each other by it."""
@@ -88,3 +91,14 @@ def run_stage(stage: str, work: Callable[[Sequence[str]], str], argv: Sequence[s
         log.exception(f"{stage} failed in a way nobody foresaw: {bug!r}; please report it with this trace", stage=stage)
         return ExitCode.BUG
     return ExitCode.DONE
+
+
+def enter(main: Callable[[], int]) -> NoReturn:
+    """Begin and end a process: set up the logs as the environment says, run, exit with the code."""
+    try:
+        logs = from_environment(LogSettings)
+        configure_logs(logs.log_format, logs.log_level)
+    except UsageError:
+        # the stage reads the same settings again, and says what is wrong with them as it says everything
+        configure_logs("auto")
+    sys.exit(main())

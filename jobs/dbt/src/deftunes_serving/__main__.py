@@ -11,15 +11,13 @@ and every test is done (`showcase`); builds wait for each other. Alone:
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 import structlog
 
-from deftunes_contract.grammar import add_interval, new_parser, run_id_of, run_stage
+from deftunes_contract.grammar import add_interval, enter, new_parser, run_id_of, run_stage
 from deftunes_contract.interval import parse_day
-from deftunes_contract.logs import configure_logs
-from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.settings import from_environment
 from deftunes_serving.build import Order, build
 from deftunes_serving.offline import compile_offline
 from deftunes_serving.settings import ProjectSettings, ServingSettings
@@ -69,10 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> None:
-    """The console script and container entry point."""
-    settings = from_environment(LogSettings)
-    configure_logs(settings.log_format, settings.log_level)
-    sys.exit(main())
+    """The console script and the container's entry point."""
+    enter(main)
 
 
 if __name__ == "__main__":

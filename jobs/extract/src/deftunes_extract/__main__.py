@@ -12,18 +12,14 @@ Alone:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import structlog
 
 from deftunes_contract.entity import ENTITIES, load
-from deftunes_contract.exits import UsageError
-from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
-from deftunes_contract.logs import configure_logs
+from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
 from deftunes_contract.receipt import Receipt
-from deftunes_contract.settings import LogSettings, from_environment
 from deftunes_contract.shelf import open_shelf
 from deftunes_extract.delivery import Order, Source, deliver
 from deftunes_extract.patience import Deadline, Patience
@@ -90,15 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> None:
-    """Entry point of the console script and of the container."""
-    try:
-        settings = from_environment(LogSettings)
-    except UsageError as wrong:
-        configure_logs("auto")
-        structlog.get_logger("extract").error(str(wrong), stage="extract", exit_code=int(wrong.exit_code))
-        sys.exit(int(wrong.exit_code))
-    configure_logs(settings.log_format, settings.log_level)
-    sys.exit(main())
+    """The console script and the container's entry point."""
+    enter(main)
 
 
 if __name__ == "__main__":

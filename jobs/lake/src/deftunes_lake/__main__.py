@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 from pydantic import TypeAdapter
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import UsageError
-from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
-from deftunes_contract.logs import configure_logs
-from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.settings import from_environment
 from deftunes_contract.shelf import open_shelf
 from deftunes_lake.jars import fetch_jars
 from deftunes_lake.java import archive_file, record_archive
@@ -137,15 +135,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """The console script and the container's entry point."""
-    try:
-        logs = from_environment(LogSettings)
-        configure_logs(logs.log_format, logs.log_level)
-    except UsageError:
-        # main reads the same settings again and says what is wrong with them
-        configure_logs("auto")
     with session_of_process():
-        code = main()
-    sys.exit(code)
+        enter(main)
 
 
 if __name__ == "__main__":

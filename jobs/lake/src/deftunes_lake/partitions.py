@@ -12,7 +12,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from deftunes_lake.native import Conflict, committing, jvm
-from deftunes_lake.snapshots import Snapshot, refs_of, snapshot_of
+from deftunes_lake.refs import change_refs
+from deftunes_lake.snapshots import MAIN, Snapshot, refs_of, snapshot_of
 
 EPOCH = date(1970, 1, 1)
 
@@ -47,11 +48,15 @@ def partition_rows(spark: SparkSession, table: Any, snapshot_id: int, ingest_on:
 def put_partition(
     spark: SparkSession, table: Any, branch: str, source: int, ingest_on: date, properties: Mapping[str, str]
 ) -> tuple[Snapshot, Snapshot]:
-    """Begin a new branch at main with the partition of snapshot `source` in place of main's, in one commit.
+    """Begin a new branch at main with the partition of snapshot `source` in place of main's.
 
     The partition comes by reference to its files: they are those that were written (and judged), so not a row can
     differ, and not a byte is copied. Returns the new snapshot and the main that it stands on. Raises Conflict.
     """
+    base = refs_of(table).branches[MAIN]
+    # Iceberg would make a missing branch itself, but then counts the table's totals from zero
+    change_refs(table, branches={branch: base})
+    table.refresh()
     overwrite = table.newOverwrite().overwriteByRowFilter(partition_filter(spark, ingest_on)).toBranch(branch)
     for file in partition_files(spark, table, source, ingest_on):
         overwrite = overwrite.addFile(file)
@@ -60,8 +65,7 @@ def put_partition(
     with committing(f"the partition {ingest_on} on {branch}"):
         overwrite.commit()
     table.refresh()
-    new = snapshot_of(table, refs_of(table).branches.get(branch))
-    old = snapshot_of(table, new.parent_id) if new else None
-    if new is None or old is None:
-        raise Conflict(f"branch {branch} was dropped by somebody else")
+    new, old = snapshot_of(table, refs_of(table).branches.get(branch)), snapshot_of(table, base)
+    if new is None or old is None or new.parent_id != base:
+        raise Conflict(f"branch {branch} was moved by somebody else")
     return new, old

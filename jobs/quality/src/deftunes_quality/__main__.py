@@ -8,14 +8,11 @@ What protects the output: see gate.py. Run alone: `deftunes-quality users sessio
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import UsageError
-from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
-from deftunes_contract.logs import configure_logs
-from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.settings import from_environment
 from deftunes_contract.shelf import open_shelf
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.settings import SparkSettings
@@ -47,16 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> None:
-    """Console script and container entry point."""
-    try:
-        logs = from_environment(LogSettings)
-        configure_logs(logs.log_format, logs.log_level)
-    except UsageError:
-        # main reads the same settings again and says what is wrong with them
-        configure_logs("auto")
+    """The console script and the container's entry point."""
     with session_of_process():
-        code = main()
-    sys.exit(code)
+        enter(main)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,17 @@ deftunes-lake has published it; the same arguments give the same branch, twice o
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 
 from deftunes_contract.entity import ENTITIES, load
-from deftunes_contract.grammar import add_interval, interval_of, new_parser, run_id_of, run_stage
-from deftunes_contract.logs import configure_logs
-from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.settings import from_environment
 from deftunes_contract.shelf import open_shelf
+from deftunes_lake.session import open_session, session_of_process
+from deftunes_lake.tables import ensure_tables
+from deftunes_transform.run import say, transform
+from deftunes_transform.settings import TransformSettings
 
 STAGE = "deftunes-transform"
 _EXAMPLES = """\
@@ -32,13 +34,6 @@ def work(argv: Sequence[str]) -> str:
     arguments = parser.parse_args(argv)
     interval, run_id = interval_of(arguments), run_id_of(arguments)
     entities = [load(name) for name in dict.fromkeys(arguments.entities)]
-
-    # Spark is imported once the arguments are known to be right: that takes longer than refusing wrong ones
-    from deftunes_lake.session import open_session
-    from deftunes_lake.tables import ensure_tables
-    from deftunes_transform.run import say, transform
-    from deftunes_transform.settings import TransformSettings
-
     settings = from_environment(TransformSettings)
     shelf = open_shelf(settings.lake)
     spark = open_session(settings, STAGE)
@@ -58,10 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> None:
-    """Entry point of the container: set up logs, run, exit."""
-    settings = LogSettings()
-    configure_logs(settings.log_format, settings.log_level)
-    sys.exit(main())
+    """The console script and the container's entry point."""
+    with session_of_process():
+        enter(main)
 
 
 if __name__ == "__main__":
