@@ -122,6 +122,8 @@ def bare(spark: SparkSession, table: str, uris: list[str]) -> None:
     rows = flat.select(
         *(set_by_run.get(c.name, f.col(c.name)).cast(schema[c.name].dataType).alias(c.name) for c in SESSIONS.columns)
     )
+    # the one rule that the table itself would enforce, by failing
+    rows = rows.where(f.col("price").isNotNull())
     rows.writeTo(table).overwrite(f.col("ingest_on") == f.lit(MONTH.ingest_on))
 
 

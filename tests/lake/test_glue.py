@@ -8,7 +8,7 @@ from pathlib import Path
 from aws_fakes import aws_fakes
 from lake_worker import Worker
 
-MONTHS = [f"20{year}-01-01" for year in range(30, 36)]
+MONTHS = [f"20{year}-01-01" for year in range(30, 35)]
 
 
 def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
         (database,) = aws.client("glue").get_databases()["DatabaseList"]
         assert database["Name"] == "deftunes_transform"
 
-        # six stagers and then six publishers at once: Glue turns some away, and nothing is lost
+        # five stagers and then five publishers at once: Glue turns some away, and nothing is lost
         orders = [
             ("stage_and_judge", {"entity": "sessions", "rows": 3 + i, "ingest_on": month, "run_id": "crowd"})
             for i, month in enumerate(MONTHS)

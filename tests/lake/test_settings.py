@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.exits import StageError, UsageError
 from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, catalog_conf, s3a_conf
 from deftunes_lake.jars import locked_jars
-from deftunes_lake.java import archive_file, java_options, java_release
+from deftunes_lake.java import archive_file, java_options, java_release, record_archive
 from deftunes_lake.session import session_conf
 from deftunes_lake.settings import SparkSettings
 
@@ -159,3 +159,28 @@ def test_a_class_archive_is_used_when_it_is_there(monkeypatch: pytest.MonkeyPatc
     (tmp_path / "jdk" / "release").write_text('JAVA_VERSION="21.0.2"\n')
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     assert "SharedArchiveFile" not in java_options(settings)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_class_archive_is_recorded_whole_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, works: bool
+) -> None:
+    for jar in locked_jars():
+        (tmp_path / jar.file_name).touch()
+    (tmp_path / "spark-0123456789abcdef.jsa").write_text("of another version")
+    # stands for Python, which runs the rehearsal: its last argument is the file that the JVM records to
+    rehearsal = tmp_path / "python"
+    rehearsal.write_text(
+        '#!/bin/sh\nfor last; do :; done\nprintf whole > "$last"\n' if works else "#!/bin/sh\nexit 3\n"
+    )
+    rehearsal.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(rehearsal))
+    settings = make(DEFTUNES_JARS=str(tmp_path))
+    if works:
+        assert record_archive(settings) == len("whole")
+        assert list(tmp_path.glob("*.jsa")) == [archive_file(settings)]
+    else:
+        with pytest.raises(StageError, match="it ended with 3"):
+            record_archive(settings)
+        assert [file.name for file in tmp_path.glob("*.jsa")] == ["spark-0123456789abcdef.jsa"]
+    assert not list(tmp_path.glob(".warm-*"))

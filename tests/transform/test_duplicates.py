@@ -53,7 +53,7 @@ def settled(request, court, samples):
         from deftunes_transform import sessions, songs, users
 
         judge = {"users": users.judge, "sessions": sessions.judge, "songs": songs.judge}[entity]
-        judged = judge(lines, contract, book)
+        judged = judge(lines, contract, book).localCheckpoint()
         contested = contested_hashes(judged, contract)
         rows = with_lines(settle(judged, contract, book, contested, contested.count()), lines).collect()
         return entity, book, sorted(map(str, rows)), rows

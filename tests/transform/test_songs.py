@@ -44,7 +44,7 @@ def test_texts_arrive_unchanged(court, samples) -> None:
 
 
 def test_null_is_told_from_texts_that_look_like_it(court, samples) -> None:
-    titles = {"\\N": None, "\\\\N": "\\N", "N": "N", "": "", "\\Nx": "Nx"}
+    titles = {"\\N": None, "\\\\N": "\\N", "N": "N", "": "", "\\Nx": "Nx", "x\\N": "xN", "\\N\\": "N"}
     rows = court.judge("songs", *(samples.song(title=title) for title in titles))
     assert [row.title for row in rows] == list(titles.values())
 

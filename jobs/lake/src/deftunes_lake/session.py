@@ -123,6 +123,8 @@ def session_conf(settings: SparkSettings, record_to: str = "") -> dict[str, str]
         "spark.eventLog.enabled": "false",
         # tracing every column expression back to its line of Python costs more than small queries do
         "spark.python.sql.dataFrameDebugging.enabled": "false",
+        # Spark's default of 25 warns of every plan over a songs table
+        "spark.sql.debug.maxToStringFields": "1000",
         # data lies in S3 or in this very process: there is no nearer place that a task could wait for
         "spark.locality.wait": "0",
     }

@@ -8,7 +8,7 @@ masked before anybody keeps them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import great_expectations as gx
@@ -134,33 +134,48 @@ def _with_examples(
     page: ExpectationSuiteValidationResult,
 ) -> Iterator[Judged]:
     """Ask what failed on rows for offending values, and show them, masked, on the page too."""
-    shown = {_key(result): result for result in page.results}
+    failed = [one.check for one in judged if not one.passed and "unexpected_count" in one.found]
+    examples: dict[str, tuple[str, ...]] = {}
+    for keys in {_keys(suite, check) for check in failed}:
+        asked = [check for check in failed if _keys(suite, check) == keys]
+        examples |= _examples(suite, keys, asked, batches, rows)
+    for result in page.results:
+        if shown := examples.get(_key(result)):
+            result.result["partial_unexpected_list"] = list(shown)
     for one in judged:
-        if one.passed or "unexpected_count" not in one.found:
-            yield one
-            continue
-        batch = batches.get_batch(batch_parameters={"dataframe": rows})
-        examples = _examples(suite, one.check, batch)
-        shown[str(one.check.expectation.description)].result["partial_unexpected_list"] = list(examples)
-        yield Judged(one.check, one.passed, one.found, examples)
+        yield replace(one, examples=examples.get(str(one.check.expectation.description), ()))
 
 
-def _examples(suite: Suite, check: Check, batch: Any) -> tuple[str, ...]:
-    entity, rule = suite.entity, check.rule
+def _keys(suite: Suite, check: Check) -> tuple[str, ...]:
+    """Columns that tell where a null is; empty for checks whose offending values say it themselves."""
+    if check.rule.kind not in ("complete", "conform"):
+        return ()
+    return tuple(key for key in suite.entity.key if key != column(check))
+
+
+def _examples(
+    suite: Suite, keys: tuple[str, ...], checks: Sequence[Check], batches: BatchDefinition[Any], rows: DataFrame
+) -> dict[str, tuple[str, ...]]:
+    """A check's description → its examples, masked; all checks in one go, as their queries are shared."""
+    batch = batches.get_batch(batch_parameters={"dataframe": rows})
     asked: dict[str, Any] = {"result_format": "BASIC", "partial_unexpected_count": ASKED}
-    is_null_check = rule.kind in ("complete", "conform")
-    if is_null_check:
-        # "null" says nothing of where: the row's key does
-        keys = [key for key in entity.key if key != column(check)]
-        if not keys:
-            return (shown_row(entity, {column(check): None}),)
-        asked |= {"result_format": "SUMMARY", "unexpected_index_column_names": keys}
-    found = batch.validate(check.expectation, result_format=asked)
-    if is_null_check:
-        texts = [shown_row(entity, values) for values in found.result.get("partial_unexpected_index_list") or []]
-    else:
-        texts = [
-            shown_row(entity, value) if isinstance(value, dict) else shown_value(entity, column(check), value)
-            for value in found.result.get("partial_unexpected_list") or []
-        ]
-    return tuple(dict.fromkeys(texts))[:EXAMPLES]
+    if keys:
+        asked |= {"result_format": "SUMMARY", "unexpected_index_column_names": list(keys)}
+    page = batch.validate(
+        gx.ExpectationSuite(name="examples", expectations=[check.expectation for check in checks]), result_format=asked
+    )
+    columns = {str(check.expectation.description): column(check) for check in checks}
+    examples: dict[str, tuple[str, ...]] = {}
+    for result in page.results:
+        name, found = columns[_key(result)], result.result
+        values = found.get("partial_unexpected_index_list" if keys else "partial_unexpected_list") or []
+        texts = [_shown(suite, name, value) for value in values]
+        examples[_key(result)] = tuple(dict.fromkeys(texts))[:EXAMPLES]
+    return examples
+
+
+def _shown(suite: Suite, name: str, value: object) -> str:
+    """One offending value; a combination of columns comes as a dict."""
+    if isinstance(value, dict):
+        return shown_row(suite.entity, value)
+    return shown_row(suite.entity, {name: value}) if value is None else shown_value(suite.entity, name, value)

@@ -21,8 +21,10 @@ def read_lines(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
         return numbered(spark.createDataFrame([], _VALUE))
     # records hold no raw line break of any kind, but Spark's default would also cut at \r
     reader = spark.read.option("lineSep", "\n")
-    # a lake whose path holds [ or { is not a pattern
-    return numbered(reader.option("__globPaths__", "false").text(list(uris)))
+    # a lake whose path holds [ or { is not a pattern; and below such a path Spark looks for partition columns in
+    # vain and lists every file twice, unless it is told not to look
+    reader = reader.option("__globPaths__", "false").option("recursiveFileLookup", "true")
+    return numbered(reader.text(list(uris)))
 
 
 def numbered(texts: DataFrame) -> DataFrame:

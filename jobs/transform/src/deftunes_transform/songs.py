@@ -23,7 +23,7 @@ from deftunes_transform.rules import GOOD, RuleBook, Value, bits, union
 _READERS = {"string": values.text, "double": values.number, "int": values.integer}
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _NULL = "\\N"
-_ESCAPED = r"\\[^N]"
+_ESCAPED = r"\\(?:(?!N(?:\t|\z))|(?<=[^\t]\\)N)"
 """What only lines have in which something other than null is escaped: few, and only they are taken apart."""
 _SENTINEL = "\0"
 """Stands for an escaped backslash while the other escapes are undone; PostgreSQL's text cannot hold it."""
