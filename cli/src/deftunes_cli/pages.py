@@ -38,6 +38,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("deftunes-lake", "maintain"),
     ("deftunes-lake", "status"),
     ("deftunes-lake", "jars"),
+    ("deftunes-lake", "warm"),
     ("deftunes-dbt",),
     ("deftunes-dbt", "build"),
     ("deftunes-simulator",),

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
 from great_expectations.core.run_identifier import RunIdentifier
@@ -66,8 +67,8 @@ def _data_docs(result: GateResult, page: ExpectationSuiteValidationResult) -> st
         "run_id": RunIdentifier(run_name=result.run_id, run_time=result.judged_at),
         "validation_time": result.judged_at,
     }
-    document = ValidationResultsPageRenderer().render(page)
-    html = str(DefaultJinjaPageView().render(document))
+    view: Any = DefaultJinjaPageView()
+    html = str(view.render(ValidationResultsPageRenderer().render(page)))
     plain = _ELSEWHERE.sub('href="index.html"', _LIVELY.sub("", html))
     return plain.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
 
