@@ -44,7 +44,9 @@ def settle(judged: DataFrame, entity: Entity, book: RuleBook, contested: DataFra
 
 def with_lines(quarantined: DataFrame, lines: DataFrame) -> DataFrame:
     """Quarantined rows with the landed line of each, also of those that were good when their lines were let go."""
-    losers = quarantined.where(f.col("line").isNull()).select("line_hash").distinct()
+    # good rows have no line either, and there are millions of them: only the losers of a contest are looked up
+    lost = f.col("line").isNull() & (f.col("broken") != GOOD)
+    losers = quarantined.where(lost).select("line_hash").distinct()
     found = lines.join(f.broadcast(losers), "line_hash", "left_semi")
     texts = found.dropDuplicates(["line_hash"]).withColumnRenamed("line", "text")
     return quarantined.join(f.broadcast(texts), "line_hash", "left").select(
