@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from pyspark.sql import SparkSession
 
 from deftunes_lake.session import open_session
@@ -23,3 +24,9 @@ def spark(spark_settings: SparkSettings) -> Iterator[SparkSession]:
     session = open_session(spark_settings, "tests")
     yield session
     session.stop()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logs() -> None:
+    """No test inherits the log level of a command that ran before it: who waits for a line would wait for ever."""
+    structlog.reset_defaults()

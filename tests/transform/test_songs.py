@@ -12,7 +12,7 @@ from deftunes_contract.entity import load
 from deftunes_lake.tables import spark_schema
 
 CONFORM = ["songs_conform"]
-REAL = Path("/work/shared/data/real/msd_subset_songs.csv.gz")
+REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real" / "msd_subset_songs.csv.gz"
 SET_BY_THE_RUN = {"ingest_on", "source_from", "processing_timestamp"}
 ESCAPES = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 
