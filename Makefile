@@ -44,6 +44,7 @@ lint: setup ## style, types, layers, generated pages
 	$(IN) lint-imports
 	$(IN) python -m deftunes_serving.sources --check
 	$(IN) python -m deftunes_cli.pages --check
+	$(IN) python tests/images/requirements.py --check
 
 .PHONY: format
 format: setup ## rewrite sources and generated pages in house style
@@ -55,6 +56,34 @@ format: setup ## rewrite sources and generated pages in house style
 .PHONY: test
 test: lint ## every test; TEST=tests/lake for a part
 	$(IN) pytest --durations=25 $(TEST)
+
+.PHONY: lock
+lock: $(UV) ## renew uv.lock and the images' requirements from it
+	$(UV) lock
+	$(IN) python tests/images/requirements.py
+
+CLUSTER := $(IN) python tests/e2e/cluster
+
+.PHONY: cluster-tools
+cluster-tools: setup ## what a cluster of our own is made of: packages and binaries, cached (root)
+	$(CLUSTER) tools
+
+.PHONY: cluster-up
+cluster-up: setup ## a single-node Kubernetes on this machine, idempotently (root)
+	$(CLUSTER) up
+
+.PHONY: images
+images: cluster-up ## every image, built into that cluster
+	$(CLUSTER) images
+
+.PHONY: cluster-down
+cluster-down: ## stop what cluster-up started and remove its state; caches stay
+	$(CLUSTER) down
+
+.PHONY: e2e
+e2e: setup ## the whole platform on Kubernetes: E2E_CONTEXT=<kubectl context>, else on a cluster of our own
+	$(if $(E2E_CONTEXT),,$(MAKE) images)
+	$(IN) pytest --durations=15 tests/e2e
 
 .PHONY: bench
 bench: setup ## the promises of docs/performance.md, as ratios measured in one run

@@ -29,6 +29,11 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("deftunes", "verify"),
     ("deftunes", "status"),
     ("deftunes", "simulate"),
+    ("deftunes", "job", "run"),
+    ("deftunes", "job", "list"),
+    ("deftunes", "job", "logs"),
+    ("deftunes", "job", "cancel"),
+    ("kubectl-deftunes",),
     ("deftunes-extract",),
     ("deftunes-transform",),
     ("deftunes-quality",),
@@ -92,6 +97,7 @@ def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     """Who reads which settings."""
     from deftunes_contract.settings import LakeSettings, LogSettings
     from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings
+    from deftunes_lake.kubernetes import ExecutorSettings
     from deftunes_lake.settings import JarSettings, SparkSettings
     from deftunes_serving.settings import ServingSettings
     from deftunes_transform.settings import TransformSettings
@@ -102,6 +108,7 @@ def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     yield "extract of users and sessions", ApiSettings
     yield "extract of songs", SongsSettings
     yield "lake, transform, quality", SparkSettings
+    yield "their executors on Kubernetes", ExecutorSettings
     yield "transform", TransformSettings
     yield "lake jars", JarSettings
     yield "dbt", ServingSettings

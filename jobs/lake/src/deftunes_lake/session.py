@@ -18,9 +18,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from deftunes_contract.exits import StageError
+from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, IDENTITY, catalog_conf, prepare_catalog_file, s3a_conf
 from deftunes_lake.jars import class_path
 from deftunes_lake.java import EVERY_JVM, java_options, java_release
+from deftunes_lake.kubernetes import ExecutorSettings, executor_conf
 from deftunes_lake.settings import SparkSettings
 
 _OPEN: dict[str, SparkSession] = {}
@@ -131,6 +133,8 @@ def session_conf(settings: SparkSettings, record_to: str = "") -> dict[str, str]
     if settings.is_local:
         # a local Spark talks to itself: no port of it may be reachable from outside
         conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    elif settings.spark_master.startswith("k8s://"):
+        conf |= executor_conf(from_environment(ExecutorSettings))
     return conf | _sql_conf(settings) | s3a_conf(settings) | catalog_conf(settings) | settings.extra_conf
 
 

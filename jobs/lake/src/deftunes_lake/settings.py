@@ -1,7 +1,7 @@
 """Settings of the floor: where Spark runs, how big it is, and where its jars and the AWS services are.
 
-A cluster is configured by settings alone: `DEFTUNES_SPARK_MASTER=k8s://...` and everything else of it in
-`DEFTUNES_SPARK_CONF`, which has the last word over what session.py sets.
+A cluster is configured by settings alone: `DEFTUNES_SPARK_MASTER=k8s://...` with what kubernetes.py reads, and
+everything else in `DEFTUNES_SPARK_CONF`, which has the last word over what session.py sets.
 """
 
 from __future__ import annotations
