@@ -83,7 +83,7 @@ cluster-down: ## stop what cluster-up started and remove its state; caches stay
 .PHONY: e2e
 e2e: setup ## the whole platform on Kubernetes: E2E_CONTEXT=<kubectl context>, else on a cluster of our own
 	$(if $(E2E_CONTEXT),,$(MAKE) images)
-	$(IN) pytest --durations=15 tests/e2e
+	E2E=1 $(IN) pytest --durations=15 tests/e2e
 
 .PHONY: bench
 bench: setup ## the promises of docs/performance.md, as ratios measured in one run

@@ -1,0 +1,61 @@
+{{/* Names and labels. Cut at 35: a CronJob's name may have 52 characters, the longest workload adds 17. */}}
+{{- define "deftunes.fullname" -}}
+{{- if contains "deftunes" .Release.Name -}}
+{{- .Release.Name | trunc 35 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-deftunes" (.Release.Name | trunc 26 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a selector may carry: nothing that changes with a version, because selectors cannot be changed. */}}
+{{- define "deftunes.selector" -}}
+app.kubernetes.io/name: deftunes
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "deftunes.labels" -}}
+{{ include "deftunes.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/part-of: deftunes
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* Metadata of a resource: name suffix, component. */}}
+{{- define "deftunes.metadata" -}}
+name: {{ include "deftunes.fullname" .root }}-{{ .suffix }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "deftunes.labels" . | nindent 2 }}
+{{- end -}}
+
+{{/* A number as text: Helm reads whole numbers of a file as floats and would write a million as 1e+06. */}}
+{{- define "deftunes.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* registry/repository/image:tag, or @digest where one is given. */}}
+{{- define "deftunes.image" -}}
+{{- $image := .root.Values.image -}}
+{{- $path := join "/" (compact (list $image.registry $image.repository .image)) -}}
+{{- with index $image.digests .image -}}
+{{ $path }}@{{ . }}
+{{- else -}}
+{{ $path }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "deftunes.serviceAccount" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "deftunes.metadata" (dict "root" .root "suffix" .component "component" .component) | nindent 2 }}
+  {{- with (index .root.Values.serviceAccounts .component | default dict).annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+automountServiceAccountToken: false
+{{- end -}}

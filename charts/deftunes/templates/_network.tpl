@@ -1,0 +1,51 @@
+{{/* Openings. What is not named here stays closed by default-networkpolicy.yaml. */}}
+{{- define "deftunes.policy" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "deftunes.metadata" (dict "root" .root "suffix" .component "component" .component) | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "deftunes.selector" (dict "root" .root "component" .component) | nindent 6 }}
+{{- end -}}
+
+{{/* Egress to a list of {cidr, ports}. */}}
+{{- define "deftunes.toBlocks" -}}
+{{- range . }}
+- to:
+    - ipBlock:
+        cidr: {{ .cidr }}
+  ports:
+    {{- range .ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* One peer: the pods of a component of this release. */}}
+{{- define "deftunes.peer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "deftunes.selector" . | nindent 6 }}
+{{- end -}}
+
+{{/* Peer: whatever runs a Spark driver. */}}
+{{- define "deftunes.driverPeer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "deftunes.selector" (dict "root" .) | nindent 6 }}
+      deftunes.io/spark-driver: "true"
+{{- end -}}
+
+{{/* S3, Glue, STS: the stand-in's pod in an evaluation. */}}
+{{- define "deftunes.toCloud" -}}
+{{- if .Values.evaluation.enabled }}
+- to:
+    {{- include "deftunes.peer" (dict "root" . "component" "cloud") | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: 5000}
+{{- else }}
+{{- include "deftunes.toBlocks" .Values.networkPolicy.egress.aws }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,69 @@
+{{/* Contradictions the schema cannot see. Each sentence says what to do. Called once, by the settings. */}}
+{{- define "deftunes.refuse" -}}
+{{- $v := .Values -}}
+{{- if not $v.credentials.existingSecret -}}
+{{- fail "credentials.existingSecret is empty: make a Secret with the key songs-dsn in this namespace and name it; the chart never makes one" -}}
+{{- end -}}
+{{- if eq $v.image.tag "latest" -}}
+{{- fail "image.tag is latest, which names another image tomorrow: give a version, or digests" -}}
+{{- end -}}
+{{- $roles := list -}}
+{{- range $name, $account := $v.serviceAccounts -}}
+{{- if $account.annotations -}}{{- $roles = append $roles $name -}}{{- end -}}
+{{- end -}}
+{{- if $v.evaluation.enabled -}}
+{{- if eq $v.environment "production" -}}
+{{- fail "evaluation.enabled together with environment production: the evaluation keeps its lake in memory; switch one of them off" -}}
+{{- end -}}
+{{- if $roles -}}
+{{- fail (printf "evaluation.enabled together with serviceAccounts.%s.annotations: an evaluation has its own cloud and must not hold a real role; remove the annotations" (first $roles)) -}}
+{{- end -}}
+{{- if eq $v.serving.target "redshift" -}}
+{{- fail "evaluation.enabled together with serving.target redshift: an evaluation has no warehouse; set serving.target to embedded" -}}
+{{- end -}}
+{{- if or $v.lake.url $v.api.url $v.aws.endpoint -}}
+{{- fail "evaluation.enabled together with lake.url, api.url or aws.endpoint: an evaluation brings its own; leave the three empty" -}}
+{{- end -}}
+{{- else -}}
+{{- if not $v.lake.url -}}
+{{- fail "lake.url is empty: name the bucket, e.g. s3://my-lake/deftunes, or set evaluation.enabled for a trial without a cloud" -}}
+{{- end -}}
+{{- if not $v.api.url -}}
+{{- fail "api.url is empty: name the root of the shop's API, or set evaluation.enabled for a trial with a simulated shop" -}}
+{{- end -}}
+{{- if and $v.credentials.awsKeys $roles -}}
+{{- fail (printf "credentials.awsKeys together with serviceAccounts.%s.annotations: keys in the environment win over the pod's role; keep one of them" (first $roles)) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq $v.environment "production" -}}
+{{- if $v.aws.endpoint -}}
+{{- fail "environment production together with aws.endpoint: that is for stand-ins of AWS; leave it empty" -}}
+{{- end -}}
+{{- $unpinned := list -}}
+{{- range $image := list "extract" "lake" "transform" "quality" "dbt" -}}
+{{- if not (index $v.image.digests $image) -}}{{- $unpinned = append $unpinned $image -}}{{- end -}}
+{{- end -}}
+{{- if and $unpinned (or (has $v.image.registry (list "" "deftunes.local")) (not $v.image.tag)) -}}
+{{- fail (printf "environment production with images that are not pinned (%s): give image.digests for them, or your image.registry and image.tag" (join ", " $unpinned)) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq $v.serving.target "redshift" -}}
+{{- if not (and $v.redshift.host $v.redshift.user) -}}
+{{- fail "serving.target is redshift, but redshift.host or redshift.user is empty: give both" -}}
+{{- end -}}
+{{- if $v.serving.url -}}
+{{- fail "serving.target is redshift, but serving.url names a DuckDB file: leave it empty" -}}
+{{- end -}}
+{{- end -}}
+{{- with $v.spark.executors -}}
+{{- if gt (int .instances.min) (int .instances.max) -}}
+{{- fail "spark.executors.instances.min is above max: lower the one or raise the other" -}}
+{{- end -}}
+{{- end -}}
+{{- $own := include "deftunes.settings" . | fromYaml -}}
+{{- range $name, $_ := $v.extraSettings -}}
+{{- if or (hasKey $own $name) (hasPrefix "DEFTUNES_SPARK_EXECUTOR" $name) (has $name (list "DEFTUNES_SPARK_MASTER" "DEFTUNES_SPARK_DRIVER_MEMORY" "DEFTUNES_SONGS_DSN_FILE")) -}}
+{{- fail (printf "extraSettings.%s: the chart sets this one itself; use its own value instead" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

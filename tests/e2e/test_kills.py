@@ -1,0 +1,68 @@
+"""A pod of each stage is killed at work and its job tries again: the figures stay what they were."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from figures import figures
+from walk import Shell
+
+WORKING = {
+    "extract-sessions": 0.0,
+    "extract-songs": 0.0,
+    "transform-api": 0.0,
+    "quality-api": 6.0,
+    "publish-api": 4.0,
+    "dbt": 4.0,
+}
+"""Workload, and seconds after its container started until it is in the middle; transform is, once it has executors."""
+
+
+def _pods(shell: Shell, job: str) -> list[dict[str, Any]]:
+    return list(shell.get(f"pods --selector=job-name={job}")["items"])
+
+
+def _running(shell: Shell, job: str) -> str | None:
+    return next((pod["metadata"]["name"] for pod in _pods(shell, job) if pod["status"]["phase"] == "Running"), None)
+
+
+def _executors(shell: Shell, driver: str) -> list[str]:
+    return [
+        pod["metadata"]["name"]
+        for pod in shell.get("pods --selector=spark-role=executor")["items"]
+        if any(owner["name"] == driver for owner in pod["metadata"].get("ownerReferences", []))
+    ]
+
+
+@pytest.mark.parametrize("workload", WORKING)
+def test_killed_and_tried_again(walked: Shell, workload: str) -> None:
+    shell, job = walked, f"killed-{workload}"
+    shell.run(f"kubectl create job {job} --namespace deftunes --from=cronjob/deftunes-{workload}")
+    pod = shell.until(f"a running pod of {job}", lambda: _running(shell, job))
+    if workload == "transform-api":
+        shell.until(f"two executors of {pod}", lambda: len(_executors(shell, pod)) >= 2)
+        time.sleep(3)
+    time.sleep(WORKING[workload])
+    shell.run(f"kubectl delete pod {pod} --namespace deftunes --grace-period=0 --force")
+    if workload == "transform-api":
+        shell.until(f"the executors of {pod} to go with it", lambda: not _executors(shell, pod), 60)
+    shell.run(f"kubectl wait job/{job} --namespace deftunes --for=condition=complete --timeout=5m", 320)
+    status = shell.get(f"job/{job}")["status"]
+    assert status.get("failed", 0) >= 1, f"{pod} had ended before it was killed: {status}"
+    assert status["succeeded"] == 1
+
+
+def test_after_all_of_it_the_figures_are_the_same(walked: Shell, embedded: dict[str, Any]) -> None:
+    killed = {job["metadata"]["name"] for job in walked.get("jobs")["items"]} & {f"killed-{name}" for name in WORKING}
+    assert killed == {f"killed-{name}" for name in WORKING}
+    assert figures(walked) == embedded
+
+
+def test_a_refused_month_fails_at_once_and_says_so(walked: Shell) -> None:
+    # March has no users in this world: data refused is not tried again
+    command = "deftunes job run extract users --start 2030-03-01 --end 2030-04-01 --run-id refused --namespace deftunes"
+    assert walked.code(command) == 65
+    jobs = [job for job in walked.get("jobs")["items"] if "2030" in job["metadata"]["name"]]
+    assert [job["status"].get("failed") for job in jobs] == [1]
