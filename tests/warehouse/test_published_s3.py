@@ -14,7 +14,9 @@ from pyiceberg.catalog.glue import GlueCatalog
 
 from deftunes_contract.exits import Temporary, UsageError
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.distant import brought, client_of, fetch
 from deftunes_serving.published import attach
+from deftunes_serving.settings import ServingSettings
 
 SECRET = "it's a secret"
 
@@ -113,3 +115,54 @@ def test_a_cloud_that_does_not_answer_is_temporary(cloud, settings, monkeypatch)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with duckdb.connect() as connection, pytest.raises(Temporary, match="Glue database deftunes_transform"):
         attach(connection, settings)
+
+
+@pytest.fixture
+def distant(cloud_lake, settings, environment, sell, tmp_path):
+    """A lake whose serving file is an object: its client, and the address."""
+    cloud_lake.publish("sessions", "2020-02-01", [sell("s0", 0, "TR0", "0.50")])
+    environment.setenv("DEFTUNES_LAKE", settings.lake)
+    environment.setenv("DEFTUNES_SERVING", "s3://shop/show/serving.duckdb")
+    environment.setenv("DEFTUNES_DBT_HOME", str(tmp_path / "home"))
+    return client_of()
+
+
+def _sales(client, tmp_path):
+    file = tmp_path / "look.duckdb"
+    assert fetch(client, "s3://shop/show/serving.duckdb", file) is not None
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute("SELECT sum(price) FROM deftunes_serving.fact_session").fetchone()[0]
+
+
+def test_a_serving_file_in_s3_is_built_and_built_upon(distant, cloud_lake, sell, build, tmp_path):
+    assert build().endswith(": s3://shop/show/serving.duckdb")
+    assert _sales(distant, tmp_path) == Decimal("0.50")
+    cloud_lake.publish("sessions", "2020-03-01", [sell("s1", 0, "TR0", "0.75")])
+    build(start="2020-02-01", end="2020-03-01")
+    assert _sales(distant, tmp_path) == Decimal("1.25")
+
+
+def test_of_two_builds_at_once_one_is_public_and_the_other_says_so(distant, tmp_path):
+    uri = "s3://shop/show/serving.duckdb"
+    for first in (True, False):  # nothing there yet, and something there
+        mine, theirs = tmp_path / f"mine{first}", tmp_path / f"theirs{first}"
+        refused = pytest.raises(Temporary, match="newer s3://shop/show/serving.duckdb while this one worked.*again")
+        with refused, brought(distant, uri, mine):
+            with brought(distant, uri, theirs):
+                theirs.write_bytes(f"theirs {first}".encode())
+            mine.write_bytes(b"mine")
+        assert distant.get_object(Bucket="shop", Key="show/serving.duckdb")["Body"].read() == f"theirs {first}".encode()
+
+
+def test_a_build_that_fails_has_put_nothing(distant, tmp_path):
+    distant.put_object(Bucket="shop", Key="show/serving.duckdb", Body=b"as it was")
+    with pytest.raises(FileExistsError), brought(distant, "s3://shop/show/serving.duckdb", tmp_path / "file"):
+        (tmp_path / "file").touch(exist_ok=False)  # it was brought: the build fails here
+    assert distant.get_object(Bucket="shop", Key="show/serving.duckdb")["Body"].read() == b"as it was"
+
+
+def test_a_serving_address_without_a_key_is_refused(environment):
+    environment.setenv("DEFTUNES_LAKE", "s3://shop/lake")
+    environment.setenv("DEFTUNES_SERVING", "s3://shop")
+    with pytest.raises(UsageError, match="expected s3://bucket/key, found s3://shop"):
+        ServingSettings().serving_file  # noqa: B018  # raises

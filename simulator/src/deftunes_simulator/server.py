@@ -16,24 +16,24 @@ import threading
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from .api import create_app
 from .config import WorldConfig
 from .connections import Connections
 from .errors import ConfigError
 
-LOOPBACK = "127.0.0.1"
 _GRACE_SECONDS = 1  # replies still being written when the world ends
 _LEFTOVER_SECONDS = 30  # stopping the parent's PostgreSQL
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
+        listener.bind((host, port))
     except OSError as error:
-        raise ConfigError(f"api_port: expected a free port on {LOOPBACK}, {port} is not: {error}") from error
+        raise ConfigError(f"api_port: expected a free port on {host}, {port} is not: {error}") from error
     listener.listen(128)  # from here on clients may connect; they wait until the server accepts
     return listener
 
@@ -46,7 +46,7 @@ def main() -> int:
         config = WorldConfig.from_json(order["config"])
         connections = Connections()
         app = create_app(config, connections)
-        listener = _listen(config.api_port)
+        listener = _listen(config.host, config.api_port)
     except ConfigError as error:
         os.write(report, json.dumps({"error": str(error)}).encode())
         return 2
@@ -59,7 +59,7 @@ def main() -> int:
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )
-    watcher = threading.Thread(target=_watch_parent, args=(server,), daemon=True)
+    watcher = threading.Thread(target=_watch_parent, args=(server, app), daemon=True)
     watcher.start()
     os.write(report, json.dumps({"port": listener.getsockname()[1]}).encode())
     os.close(report)
@@ -68,8 +68,14 @@ def main() -> int:
     return 0
 
 
-def _watch_parent(server: uvicorn.Server) -> None:
-    orders = [json.loads(line) for line in sys.stdin]  # ends when the parent does
+def _watch_parent(server: uvicorn.Server, app: FastAPI) -> None:
+    orders = []
+    for line in sys.stdin:  # ends when the parent does
+        order = json.loads(line)
+        if "songs_loaded" in order:
+            app.state.songs_loaded = order["songs_loaded"]
+        else:
+            orders.append(order)
     server.should_exit = True
     for order in orders:
         if (Path(order["pgdata"]) / "postmaster.pid").exists():

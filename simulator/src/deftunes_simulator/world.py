@@ -35,11 +35,15 @@ _STOP_SECONDS = 5
 class World:
     """A world that runs until `stop` or the end of its ``with`` block, and not longer than this process."""
 
-    def __init__(self, config: WorldConfig, home: Path, songs_dsn: str | None = None) -> None:
+    def __init__(
+        self, config: WorldConfig, home: Path, songs_dsn: str | None = None, songs_password: str | None = None
+    ) -> None:
         """Describe a world; `start` starts it."""
         self.config = config
         self.home = home.resolve()
-        self.database = SongsDatabase(data_folder(self.home), config.songs_port) if songs_dsn is None else None
+        self.database = None
+        if songs_dsn is None:
+            self.database = SongsDatabase(data_folder(self.home), config.songs_port, config.host, songs_password)
         self._foreign_dsn = songs_dsn
         self._api: subprocess.Popen[str] | None = None
         self._api_port = 0
@@ -81,6 +85,7 @@ class World:
                 self._tell_api({"pgdata": str(self.database.pgdata), "postmaster": self.database.pid})
             self._api_port = self._await_api(self._report)
             self.song_count = load_songs(self.songs_dsn, stream_songs(self.config), progress)
+            self._tell_api({"songs_loaded": self.song_count})
         except BaseException:
             self.stop()
             raise
@@ -202,14 +207,16 @@ def start_world(
     home: Path,
     *,
     songs_dsn: str | None = None,
+    songs_password: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> World:
     """Start a world and return it; use it in a ``with`` block or call `World.stop`.
 
     ``home`` keeps the API's log and PostgreSQL's data (root's lie elsewhere, see `database.data_folder`). Starting
     again in the same folder is fine, two worlds at once in one folder are refused. With ``songs_dsn`` the songs go
-    to that database instead of a private server. ``progress`` is called with the number of song rows loaded so
-    far. Raises ConfigError (the description is wrong), WorldUnavailable or DatabaseUnavailable (try again, read
-    the log).
+    to that database instead of a private server. ``songs_password`` is what the account ``deftunes`` of the private
+    server must bring from another address than loopback; without it no other address may connect. ``progress`` is
+    called with the number of song rows loaded so far. Raises ConfigError (the description is wrong),
+    WorldUnavailable or DatabaseUnavailable (try again, read the log).
     """
-    return World(config, home, songs_dsn).start(progress)
+    return World(config, home, songs_dsn, songs_password).start(progress)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deftunes_cli.dashboard.quarantine import LONGEST, masked
@@ -22,6 +22,8 @@ values = st.recursive(
 
 
 @given(value=values, other=values, entity=st.sampled_from(["users", "sessions"]), item_no=st.none() | st.integers(0, 2))
+@example(value=None, other={"price": SECRET}, entity="sessions", item_no=1)
+@example(value=None, other={"liked": SECRET, "liked_since": SECRET}, entity="sessions", item_no=1)
 def test_no_personal_and_no_unknown_value_is_shown(value: Any, other: Any, entity: str, item_no: int | None) -> None:
     personal = {column.name for column in load(entity).columns if column.pii}
     record = dict.fromkeys(personal, value) | {"email": value, "user_location": value}

@@ -104,6 +104,10 @@ def build(module: str, binaries: dict[str, str]) -> None:
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         # without these the server calls itself v0.0.0, and charts that name a kubeVersion refuse it
         flags += [f"-X {package}.gitVersion={KUBERNETES} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"]
+    for half, number in (("Major", major), ("Minor", minor)):
+        # what helm takes a cluster to be when it renders without one
+        flags += [f"-X helm.sh/helm/v3/pkg/chartutil.k8sVersion{half}={number}"]
+        flags += [f"-X helm.sh/helm/v3/pkg/lint/rules.k8sVersion{half}={number}"]
     for name, package in binaries.items():
         aside = BIN / f".{name}.partial"
         command = ["go", "build", "-trimpath", "-ldflags", " ".join(flags), "-o", aside, package]

@@ -1,16 +1,17 @@
 """What was set aside: quarantined rows by rule, with examples that name no person.
 
 `quarantine` on `main`, rows of published runs ─► counts and a few masked records. A field is shown only when the
-contract has a column of its name that is not personal; everything else is replaced by what kind of value it is, so
-that "null" and "empty" still explain why a rule broke.
+contract has a column of its name that is not personal, and the value is of that column's kind (a text in `price` may be
+anything, so also a name); everything else is replaced by what kind of value it is, so that "null" and "empty" still
+explain why a rule broke.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -81,14 +82,15 @@ def masked(contract: Entity, raw: str, item_no: int | None, rule: str) -> str:
     if not isinstance(fields, Mapping):
         return f"{plural(len(raw), 'character')}, no {'row' if contract.landing_format == 'pgcopy' else 'JSON object'}"
     first = _columns(contract, rule)
-    open_names = {column.name for column in contract.columns if not column.pii}
+    is_text = contract.landing_format == "pgcopy"
+    open_types = {column.name: column.type for column in contract.columns if not column.pii}
     known = {field.name: field for field in contract.record}
-    shown = {name: _value(name, value, open_names) for name, value in fields.items() if name in known}
+    shown = {name: _value(value, open_types.get(name), is_text) for name, value in fields.items() if name in known}
     for name, field in known.items():
         parts = {part.name for child in field.children for part in child.children}
         items = fields.get(name)
         if parts and isinstance(items, list):
-            shown[name] = _item(items, item_no, parts, open_names, first)
+            shown[name] = _item(items, item_no, parts, open_types, first)
             first = (*first, name) if set(first) & parts else first
     if more := len(fields) - len(shown):
         shown["…"] = plural(more, "field") + " the contract does not know"
@@ -109,23 +111,47 @@ def _line(shown: Mapping[str, str], first: tuple[str, ...]) -> str:
     return ", ".join(f"{name}: {shown[name]}" for name in names)
 
 
-def _item(items: list[Any], item_no: int | None, known: set[str], open_names: set[str], first: tuple[str, ...]) -> str:
+def _item(
+    items: list[Any], item_no: int | None, known: set[str], open_types: Mapping[str, str], first: tuple[str, ...]
+) -> str:
     """The refused item of a record, or only how many there are when the record was refused as a whole."""
     if item_no is None or not 0 <= item_no < len(items):
         return plural(len(items), "item")
     item = items[item_no]
     if not isinstance(item, Mapping):
         return f"item {item_no} of {len(items)} is {_kind(item)}"
-    shown = {name: _value(name, value, open_names) for name, value in item.items() if name in known}
+    shown = {name: _value(value, open_types.get(name), False) for name, value in item.items() if name in known}
     return f"item {item_no} of {len(items)} ({_line(shown, first)})"
 
 
-def _value(name: str, value: Any, open_names: set[str]) -> str:
+def _value(value: Any, open_type: str | None, is_text: bool) -> str:
+    """The value when it may be seen: in a column that is open (has a type here), and of the column's kind."""
     if value is None:
         return "null"
-    if name in open_names and not isinstance(value, dict | list):
+    if open_type is not None and _fits(value, open_type, is_text):
         return json.dumps(value, ensure_ascii=False)
     return _kind(value)
+
+
+def _fits(value: Any, kind: str, is_text: bool) -> bool:
+    """Whether a landed value is of a column's kind. is_text: it landed as COPY text, so numbers are texts too."""
+    if kind == "string":
+        return isinstance(value, str)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind in ("timestamp", "date"):
+        return isinstance(value, str) and _reads(datetime.fromisoformat, value)
+    if is_text:
+        return _reads(float, value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _reads(parse: Callable[[str], object], text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

@@ -8,8 +8,10 @@ now, so calling it again, for months in any order, gives the same tables. See `s
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -21,6 +23,7 @@ import structlog
 from deftunes_contract.exits import StageError
 from deftunes_contract.interval import Interval
 from deftunes_serving.catalog import metadata_locations
+from deftunes_serving.distant import brought, client_of
 from deftunes_serving.outcome import Outcome, fault_of, judge, staged_cause
 from deftunes_serving.published import TABLES
 from deftunes_serving.runner import DbtProject
@@ -54,7 +57,7 @@ def build(settings: ServingSettings, order: Order) -> str:
         # asked here, before dbt: an absent catalog is the commonest mistake and must not look like a dbt error
         metadata_locations(settings, TABLES)
         outcome, sales = _embedded(settings, order)
-        place = str(settings.serving_file)
+        place = _shown(settings)
     else:
         environment = {"DEFTUNES_DBT_THREADS": str(settings.threads)}
         outcome = _run(settings, order, environment, "tables that were rebuilt before the failure stay rebuilt")
@@ -68,13 +71,30 @@ def build(settings: ServingSettings, order: Order) -> str:
 
 
 def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
-    with rebuilt(settings.serving_file, settings.lock_seconds) as copy:
+    with _serving(settings) as copy:
         if not copy.exists():
             # the first build loads every interval there is, and its tests must look at every interval too
             order = Order(order.start, order.end, full_refresh=True, select=order.select)
         environment = {"DEFTUNES_DBT_FILE": str(copy), "DEFTUNES_DBT_THREADS": str(settings.threads)}
-        outcome = _run(settings, order, environment, f"{settings.serving_file} is as it was")
+        outcome = _run(settings, order, environment, f"{_shown(settings)} is as it was")
         return outcome, _sales(copy)
+
+
+@contextmanager
+def _serving(settings: ServingSettings) -> Iterator[Path]:
+    """A copy of the serving file that takes its place when the block ends, where it is: a folder or S3."""
+    if not settings.is_distant:
+        with rebuilt(settings.serving_file, settings.lock_seconds) as copy:
+            yield copy
+        return
+    with tempfile.TemporaryDirectory(prefix="deftunes-serving-") as folder:
+        file = Path(folder) / settings.serving_file
+        with brought(client_of(), settings.serving, file), rebuilt(file, settings.lock_seconds) as copy:
+            yield copy
+
+
+def _shown(settings: ServingSettings) -> str:
+    return settings.serving if settings.is_distant else str(settings.serving_file)
 
 
 def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str], unchanged: str) -> Outcome:

@@ -6,6 +6,7 @@ Built once, in `__main__`; dbt reads the same names (profiles/profiles.yml), so 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -52,8 +53,10 @@ class ServingSettings(ProjectSettings, LakeSettings):
     target: Literal["embedded", "redshift"] = Field(
         "embedded", alias="DEFTUNES_DBT_TARGET", description="embedded is a DuckDB file, redshift the warehouse"
     )
-    serving: Path | None = Field(
-        None, alias="DEFTUNES_SERVING", description="the DuckDB file; default: LAKE/serving.duckdb for a folder lake"
+    serving: str = Field(
+        "",
+        alias="DEFTUNES_SERVING",
+        description="the DuckDB file, a path or s3://bucket/key; default: LAKE/serving.duckdb for a folder lake",
     )
     threads: int = Field(
         2, ge=1, alias="DEFTUNES_DBT_THREADS", description="models and tests that run at the same time"
@@ -68,18 +71,28 @@ class ServingSettings(ProjectSettings, LakeSettings):
     redshift_password: SecretStr = Field(SecretStr(""), alias="REDSHIFT_PASSWORD", description="its password")
 
     @property
+    def is_distant(self) -> bool:
+        """Whether the serving database is an object in S3, of which a build works on a local copy."""
+        return self.serving.startswith("s3://")
+
+    @property
     def serving_file(self) -> Path:
-        """The serving database of the embedded target, absolute. Raises UsageError."""
+        """The serving database of the embedded target: absolute path, for a distant one its name. Raises UsageError."""
         if self.serving:
-            if self.serving.name.lstrip(".").split(".")[0] in TAKEN_NAMES:
+            name = Path(self.serving).name
+            if name.lstrip(".").split(".")[0] in TAKEN_NAMES:
                 raise UsageError(
-                    f"DEFTUNES_SERVING: a DuckDB file must not be called like a schema, found {self.serving.name}; "
+                    f"DEFTUNES_SERVING: a DuckDB file must not be called like a schema, found {name}; "
                     f"call it e.g. {SERVING_FILE}"
                 )
-            return self.serving.expanduser().absolute()
+            if self.is_distant:
+                if not re.fullmatch(r"s3://[^/]+/(.+/)?[^/]+", self.serving):
+                    raise UsageError(f"DEFTUNES_SERVING: expected s3://bucket/key, found {self.serving}")
+                return Path(name)
+            return Path(self.serving).expanduser().absolute()
         if self.lake.startswith("s3://"):
             raise UsageError(
-                f"DEFTUNES_SERVING: expected the path of a DuckDB file, found none, and DEFTUNES_LAKE={self.lake} is "
+                f"DEFTUNES_SERVING: expected a path or s3://bucket/key, found none, and DEFTUNES_LAKE={self.lake} is "
                 "no folder in which it could lie; set DEFTUNES_SERVING, or DEFTUNES_DBT_TARGET=redshift"
             )
         return Path(self.lake_root).expanduser().absolute() / SERVING_FILE
@@ -87,7 +100,7 @@ class ServingSettings(ProjectSettings, LakeSettings):
     @property
     def home(self) -> Path:
         """See ProjectSettings; beside the serving file when there is one."""
-        if self.dbt_home is None and self.target == "embedded":
+        if self.dbt_home is None and self.target == "embedded" and not self.is_distant:
             return self.serving_file.parent / ".dbt"
         return super().home
 

@@ -1,0 +1,93 @@
+"""Make, list, show and cancel Jobs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from deftunes_cli.jobs import states
+from deftunes_cli.jobs.cluster import Cluster, Json, Missing
+from deftunes_cli.jobs.follow import Following, Say
+from deftunes_cli.jobs.lines import PodLog
+from deftunes_cli.jobs.workload import CONTAINER, STAGE_LABEL, Call, cron_job_name, job_of
+from deftunes_contract.exits import Temporary, UsageError
+
+Row = dict[str, str]
+
+
+def make(cluster: Cluster, release: str, call: Call) -> str:
+    """Make the Job of a call from the chart's CronJob; its name. Raises UsageError when the chart is not there."""
+    wanted = cron_job_name(release, call.workload)
+    try:
+        cron_job = cluster.cron_job(wanted)
+    except Missing:
+        found = ", ".join(sorted(one["metadata"]["name"] for one in cluster.cron_jobs())) or "none"
+        raise UsageError(
+            f"expected CronJob {wanted} in namespace {cluster.namespace}, found: {found}; "
+            "is the chart installed there? helm list --all-namespaces"
+        ) from None
+    name: str = cluster.create_job(job_of(cron_job, call))["metadata"]["name"]
+    return name
+
+
+def rows(cluster: Cluster) -> list[Row]:
+    """Jobs made by `make`, youngest first."""
+    found = sorted(cluster.jobs(STAGE_LABEL), key=lambda job: str(job["metadata"].get("creationTimestamp", "")))
+    return [_row(job) for job in reversed(found)]
+
+
+def _row(job: Json) -> Row:
+    labels = job["metadata"].get("labels") or {}
+    return {
+        "name": job["metadata"]["name"],
+        "stage": labels.get(STAGE_LABEL, ""),
+        "entities": labels.get("deftunes.io/entity", "").replace("_", " "),
+        "interval": labels.get("deftunes.io/interval", "").replace("_", " "),
+        "run_id": labels.get("deftunes.io/run-id", ""),
+        "state": states.state(job),
+        "created": job["metadata"].get("creationTimestamp", ""),
+    }
+
+
+def logs(cluster: Cluster, name: str, write: Say, say: Say) -> None:
+    """Print what the Job's pods have said so far. Raises Missing, Temporary."""
+    cluster.job(name)
+    pods = cluster.pods(name)
+    if not pods:
+        say(f"{name} has no pod")
+    for pod in pods:
+        if not states.has_log(pod):
+            say(f"{name} waits: {states.waiting(pod)}")
+        elif not PodLog(cluster, pod["metadata"]["name"], CONTAINER, write).read(follow=False):
+            raise Temporary(f"the log of {pod['metadata']['name']} broke off; run the command again")
+
+
+def follow(cluster: Cluster, name: str, write: Say, say: Say, timeout: float | None) -> states.Verdict:
+    """Follow a Job that must be there. Raises Missing."""
+    cluster.job(name)
+    patient = replace(cluster, pace=replace(cluster.pace, attempts=cluster.pace.attempts_following))
+    return Following(patient, name, write, say, timeout).to_the_end()
+
+
+def cancel(cluster: Cluster, name: str, timeout: float) -> str:
+    """Delete a Job and wait until its pods are gone; a sentence. One that is gone already is no fault."""
+    until = time.monotonic() + timeout
+    try:
+        cluster.delete_job(name)
+    except Missing:
+        if not cluster.pods(name):
+            return f"{name} is not in namespace {cluster.namespace}: nothing to cancel"
+    while left := cluster.pods(name) or _still_there(cluster, name):
+        if time.monotonic() > until:
+            raise Temporary(
+                f"{name} is being deleted, but after {timeout:g} seconds {len(left)} pods or its Job are left"
+            )
+        time.sleep(cluster.pace.poll)
+    return f"{name} is cancelled, its pods are gone"
+
+
+def _still_there(cluster: Cluster, name: str) -> list[Json]:
+    try:
+        return [cluster.job(name)]
+    except Missing:
+        return []

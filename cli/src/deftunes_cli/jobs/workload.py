@@ -1,0 +1,149 @@
+"""From a call to a Job: which CronJob has the pod, which arguments it gets. Pure; asks nobody.
+
+    STAGE ENTITY… --start --end  ─►  CronJob <release>-<workload>  ─►  its jobTemplate with other args
+
+Everything of the pod but its args is the chart's, so a pod made here is the pod that kubectl makes.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from deftunes_cli.jobs.cluster import Json
+from deftunes_contract.entity import ENTITIES
+from deftunes_contract.exits import UsageError
+from deftunes_contract.interval import Interval, parse_day
+
+STAGES = ("extract", "transform", "quality", "publish", "dbt", "maintain")
+API = frozenset({"users", "sessions"})
+CONTAINER = "stage"
+STAGE_LABEL = "deftunes.io/stage"
+NAME_MOST = 63
+
+
+@dataclass(frozen=True)
+class Call:
+    """One stage for one interval."""
+
+    stage: str
+    entities: tuple[str, ...]
+    start: str
+    end: str
+    run_id: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def workload(self) -> str:
+        """The chart's name for it."""
+        if self.stage in ("dbt", "maintain"):
+            return self.stage
+        if self.stage == "extract":
+            return f"extract-{self.entities[0]}"
+        return f"{self.stage}-{'songs' if self.entities == ('songs',) else 'api'}"
+
+    @property
+    def args(self) -> list[str]:
+        """The pod's args: argv of the stage's command; the lake image speaks deftunes-lake, dbt's deftunes-dbt."""
+        if self.stage == "maintain":
+            return ["maintain", *self.flags]
+        verb = {"publish": ["publish"], "dbt": ["build"]}.get(self.stage, [])
+        when = ["--start", self.start, "--end", self.end, "--run-id", self.run_id]
+        return [*verb, *self.entities, *when, *self.flags]
+
+
+def call_of(stage: str, words: Sequence[str], start: str, end: str, run_id: str) -> Call:
+    """Read a command line: words up to the first flag are entities, the rest is the stage's. Raises UsageError."""
+    if stage not in STAGES:
+        raise UsageError(f"expected a stage ({', '.join(STAGES)}), found {stage!r}")
+    cut = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+    entities, flags = tuple(dict.fromkeys(words[:cut])), tuple(words[cut:])
+    if stage in ("dbt", "maintain"):
+        if entities:
+            raise UsageError(f"{stage} takes no entities, found {' '.join(entities)}; leave them out")
+    else:
+        _check_entities(stage, entities)
+    if stage == "maintain":
+        if start or end:
+            raise UsageError("maintain looks after all intervals: leave --start and --end out")
+    elif not (start and end):
+        raise UsageError(f"{stage} needs --start and --end, e.g. --start 2020-01-01 --end 2020-02-01")
+    elif stage == "dbt":
+        list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
+    else:
+        Interval.parse(start, end)
+    return Call(stage, entities, start, end, run_id, flags)
+
+
+def _check_entities(stage: str, entities: tuple[str, ...]) -> None:
+    unknown = [entity for entity in entities if entity not in ENTITIES]
+    if unknown or not entities:
+        raise UsageError(f"{stage}: expected {', '.join(ENTITIES)}, found {' '.join(unknown) or 'none'}")
+    if stage == "extract" and len(entities) > 1:
+        raise UsageError(f"extract has a pod per entity, found {' '.join(entities)}; make a job for each")
+    if "songs" in entities and API & set(entities):
+        raise UsageError(
+            f"{stage}: songs and {', '.join(sorted(API & set(entities)))} are two workloads; make two jobs"
+        )
+
+
+def cron_job_name(release: str, workload: str) -> str:
+    """As the chart names it (templates/_names.tpl)."""
+    full = release[:35].rstrip("-") if "deftunes" in release else release[:26].rstrip("-") + "-deftunes"
+    return f"{full}-{workload}"
+
+
+def job_of(cron_job: Json, call: Call, now: datetime | None = None) -> Json:
+    """The Job `kubectl create job --from` would make, with this call's args and labels that say what it is."""
+    template = copy.deepcopy(cron_job["spec"]["jobTemplate"])
+    meta, cron = template.get("metadata") or {}, cron_job["metadata"]
+    labels = {
+        STAGE_LABEL: call.stage,
+        "deftunes.io/entity": "_".join(call.entities),
+        "deftunes.io/interval": f"{call.start}_{call.end}" if call.start else "",
+        "deftunes.io/run-id": label_value(call.run_id),
+    }
+    body = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(cron["name"], call, now or datetime.now(UTC)),
+            "namespace": cron["namespace"],
+            "labels": {**(meta.get("labels") or {}), **{key: value for key, value in labels.items() if value}},
+            "annotations": {"cronjob.kubernetes.io/instantiate": "manual", **(meta.get("annotations") or {})},
+            # as kubectl: no blockOwnerDeletion, which would ask for more rights
+            "ownerReferences": [
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "CronJob",
+                    "name": cron["name"],
+                    "uid": cron["uid"],
+                    "controller": True,
+                }
+            ],
+        },
+        "spec": template["spec"],
+    }
+    containers = body["spec"]["template"]["spec"]["containers"]
+    stage = next((one for one in containers if one["name"] == CONTAINER), None)
+    if stage is None:
+        found = ", ".join(one["name"] for one in containers)
+        raise UsageError(f"CronJob {cron['name']}: expected a container {CONTAINER}, found {found}; is it the chart's?")
+    stage["args"] = call.args
+    return body
+
+
+def job_name(cron_job: str, call: Call, now: datetime) -> str:
+    """`<cronjob>-<yyyymm>-<5 random>`; a pod's label holds it, so 63 characters."""
+    month = call.start[:7].replace("-", "") if call.start else f"{now:%Y%m}"
+    tail = f"-{month}-{secrets.token_hex(3)[:5]}"
+    return cron_job[: NAME_MOST - len(tail)].rstrip("-") + tail
+
+
+def label_value(text: str) -> str:
+    """A run id as a label may hold it: DNS-safe, at most 63 characters."""
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:NAME_MOST].strip("-")
