@@ -19,7 +19,7 @@ TEST ?= tests
 
 .PHONY: help
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(UV): # the package manager, in its own environment outside the checkout
 	@python3 -c 'import sys; sys.exit("expected Python 3.11 or newer, found %s.%s; install it and call make again" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -83,7 +83,7 @@ cluster-down: ## stop what cluster-up started and remove its state; caches stay
 .PHONY: e2e
 e2e: setup ## the whole platform on Kubernetes: E2E_CONTEXT=<kubectl context>, else on a cluster of our own
 	$(if $(E2E_CONTEXT),,$(MAKE) images)
-	E2E=1 $(IN) pytest --durations=15 tests/e2e
+	E2E=1 $(IN) pytest --timeout=1800 --durations=15 tests/e2e
 
 .PHONY: bench
 bench: setup ## the promises of docs/performance.md, as ratios measured in one run

@@ -31,6 +31,12 @@ def test_executors_left_with_their_drivers(walked: Shell) -> None:
     assert walked.get("pods --selector=spark-role=executor")["items"] == []
 
 
+def test_kubectl_knows_our_command_too(walked: Shell) -> None:
+    ours = walked.run("deftunes job list --namespace deftunes")
+    assert "february" in ours
+    assert walked.run("kubectl deftunes job list --namespace deftunes") == ours
+
+
 def test_no_secret_reached_a_log_or_an_argument(walked: Shell) -> None:
     encoded = walked.run(
         "kubectl get secret deftunes-credentials --namespace deftunes --output jsonpath='{.data.songs-password}'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from aws_fakes import aws_fakes
+from aws_fakes import aws_fakes, environment_of
 from lake_worker import Worker
 
 MONTHS = [f"20{year}-01-01" for year in range(30, 35)]
@@ -13,7 +13,7 @@ MONTHS = [f"20{year}-01-01" for year in range(30, 35)]
 
 def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
     with aws_fakes() as aws:
-        environment = aws.environment | {
+        environment = environment_of(aws) | {
             "DEFTUNES_SPARK_MASTER": "local[2]",
             "DEFTUNES_SPARK_DRIVER_MEMORY": "1g",
             "DEFTUNES_SPARK_SMALL": "true",

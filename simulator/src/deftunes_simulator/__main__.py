@@ -167,7 +167,7 @@ def _password(file: Path | None) -> str | None:
         return None
     try:
         password = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--songs-password-file: expected a readable file, found: {error}") from error
     if not password:
         raise ConfigError(f"--songs-password-file: expected a password in {file}, found an empty file")
@@ -198,6 +198,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     )
     password = _password(arguments.songs_password_file)
     dsn = _checked_dsn(arguments.songs_dsn)
+    if dsn is not None and password is not None:
+        raise ConfigError("--songs-password-file: expected no --songs-dsn beside it, whose server has its own accounts")
     leave = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: leave.set())
@@ -219,7 +221,10 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _cloud(arguments: argparse.Namespace) -> int:
-    from .cloud import cloud  # moto is an extra of its own: a shop needs none of it
+    try:
+        from .cloud import cloud  # moto is an extra of its own: a shop needs none of it
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"cloud: expected the extra deftunes-simulator[cloud] to be installed; {error}") from error
 
     leave = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

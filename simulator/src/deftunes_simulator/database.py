@@ -115,7 +115,7 @@ class SongsDatabase:
             raise ConfigError(f"expected {self.pgdata} to be a folder or absent, found a symbolic link; remove it")
         self.discard()
         wanted = self.port
-        if wanted and not _port_is_free(self.host, wanted):
+        if wanted and not all(_port_is_free(host, wanted) for host in self._hosts):
             raise ConfigError(f"songs_port: expected a free port on {self.host}, {wanted} is taken")
         if self._server is None:
             self._server = _pgserver(self.pgdata)
@@ -164,10 +164,17 @@ class SongsDatabase:
     def _let_read(connection: psycopg.Connection[Any], password: str) -> None:
         if not connection.execute("select 1 from pg_roles where rolname = %s", [READER]).fetchone():
             connection.execute(f"create role {READER} login in role pg_read_all_data")  # a constant, not input
-        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(READER), sql.Literal(password)))
+        # hashed here: the server logs a statement that fails
+        verifier = connection.pgconn.encrypt_password(password.encode(), READER.encode(), b"scram-sha-256").decode()
+        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(READER), sql.Literal(verifier)))
+
+    @property
+    def _hosts(self) -> tuple[str, ...]:
+        """Addresses to listen on: loopback in any case, it is how the songs get in."""
+        return (self.host,) if self.host in (LOOPBACK, "0.0.0.0") else (LOOPBACK, self.host)
 
     def _options(self) -> str:
-        return " ".join((f"-h {self.host} -p {self.port}", *(f"-c {setting}" for setting in _FAST)))
+        return " ".join((f"-h {','.join(self._hosts)} -p {self.port}", *(f"-c {setting}" for setting in _FAST)))
 
     def _ctl(self, verb: str, *options: str) -> None:
         if self._server is None:

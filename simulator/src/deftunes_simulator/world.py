@@ -54,7 +54,7 @@ class World:
     @property
     def api_url(self) -> str:
         """Base URL of the API, without a slash at the end."""
-        return f"http://{LOOPBACK}:{self._api_port}"
+        return f"http://{LOOPBACK if self.config.host == '0.0.0.0' else self.config.host}:{self._api_port}"
 
     @property
     def songs_dsn(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import daemons
@@ -32,6 +33,8 @@ state = "{RUN}/containerd"
   # a root without CAP_SYS_RESOURCE may not lower a process's score, and every sandbox would die of it
   restrict_oom_score_adj = true
   stream_server_address = "127.0.0.1"
+  # so that `down` finds the pods' network namespaces where everything else of this cluster is
+  netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{STATE}/cni"
@@ -156,6 +159,7 @@ def down() -> None:
     for mount in _mounts_below(STATE, RUN):
         subprocess.run(["umount", "--lazy", mount], check=False)
     subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
+    _forget_cgroups()
     subprocess.run(["nft", "delete", "table", "ip", "kube-proxy"], capture_output=True, check=False)
 
 
@@ -190,6 +194,15 @@ def _end_containers() -> None:
         _ctr("task", "delete", "--force", task)
     for container in _ctr("container", "list", "--quiet").split():
         _ctr("container", "delete", container)
+
+
+def _forget_cgroups() -> None:
+    for root in Path("/sys/fs/cgroup").glob("**/kubepods"):
+        for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+        with suppress(OSError):
+            root.rmdir()
 
 
 def _mounts_below(*folders: Path) -> list[str]:

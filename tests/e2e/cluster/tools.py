@@ -88,8 +88,9 @@ def _path() -> str:
 
 
 def build(module: str, binaries: dict[str, str]) -> None:
-    """Build a module's binaries unless those of this go.sum are there."""
-    stamp = BIN / f".{module}-{_digest(HERE / module)}"
+    """Build a module's binaries unless those of these sources and flags are there."""
+    flags = _link_flags()
+    stamp = BIN / f".{module}-{_digest(HERE / module, flags)}"
     if stamp.is_file() and all((BIN / name).is_file() for name in binaries):
         return
     if shutil.which("go") is None:
@@ -99,26 +100,28 @@ def build(module: str, binaries: dict[str, str]) -> None:
         )
     say(f"building {', '.join(binaries)} (ten minutes the first time)")
     BIN.mkdir(parents=True, exist_ok=True)
-    flags = ["-s -w"]
-    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
-    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-        # without these the server calls itself v0.0.0, and charts that name a kubeVersion refuse it
-        flags += [f"-X {package}.gitVersion={KUBERNETES} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"]
-    for half, number in (("Major", major), ("Minor", minor)):
-        # what helm takes a cluster to be when it renders without one
-        flags += [f"-X helm.sh/helm/v3/pkg/chartutil.k8sVersion{half}={number}"]
-        flags += [f"-X helm.sh/helm/v3/pkg/lint/rules.k8sVersion{half}={number}"]
     for name, package in binaries.items():
         aside = BIN / f".{name}.partial"
-        command = ["go", "build", "-trimpath", "-ldflags", " ".join(flags), "-o", aside, package]
+        command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", aside, package]
         run(command, cwd=HERE / module, env=os.environ | {"CGO_ENABLED": "0"})
         aside.replace(BIN / name)
         say(f"  {name}")
     stamp.touch()
 
 
-def _digest(folder: Path) -> str:
-    known = hashlib.sha256()
+def _link_flags() -> str:
+    """Versions that the sources do not know: without them server and helm call themselves v0.0.0 and v1.20."""
+    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
+    flags = ["-s -w"]
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        flags += [f"-X {package}.gitVersion={KUBERNETES} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"]
+    for package in ("helm.sh/helm/v3/pkg/chartutil", "helm.sh/helm/v3/pkg/lint/rules"):
+        flags += [f"-X {package}.k8sVersionMajor={major} -X {package}.k8sVersionMinor={minor}"]
+    return " ".join(flags)
+
+
+def _digest(folder: Path, flags: str) -> str:
+    known = hashlib.sha256(flags.encode())
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             known.update(file.read_bytes())

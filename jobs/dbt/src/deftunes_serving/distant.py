@@ -56,7 +56,8 @@ def fetch(client: S3Client, uri: str, target: Path) -> str | None:
 def brought(client: S3Client, uri: str, target: Path) -> Iterator[None]:
     """The object at `target` while the block runs; what is there at its end is put in the object's place.
 
-    Raises Temporary when another build was first or S3 does not answer, StageError when the file is too large for one put.
+    Raises Temporary when another build was first or S3 does not answer, StageError when the file is too large for
+    one put.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
