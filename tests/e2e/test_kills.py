@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,14 +13,24 @@ from figures import figures
 from walk import Shell
 
 WORKING = {
-    "extract-sessions": 0.0,
-    "extract-songs": 0.0,
-    "transform-api": 0.0,
+    "extract-sessions": 2.0,
+    "extract-songs": 2.0,
+    "transform-api": 3.0,
     "quality-api": 6.0,
     "publish-api": 4.0,
     "dbt": 4.0,
 }
-"""Workload, and seconds after its container started until it is in the middle; transform is, once it has executors."""
+"""Workload, and seconds from its start (transform: from its executors' start) until it is in the middle."""
+
+SLOW_SOURCE = {
+    # the first request gets no byte for half a minute in mid-record, the second one all of them
+    "extract-sessions": "from urllib.request import *; urlopen(Request('http://127.0.0.1:8000/_faults', method='PUT', "
+    """data=b'["sessions:stall:1:times=1,record=50,seconds=30"]', headers={'Content-Type': 'application/json'}))""",
+    # for ten seconds nobody may read the table
+    "extract-songs": "import psycopg, time; c = psycopg.connect('postgresql://postgres@127.0.0.1:5432/deftunes'); "
+    "c.execute('lock table deftunes.songs in access exclusive mode'); print('locked', flush=True); time.sleep(10)",
+}
+"""A small month is read in a second: its source is slowed down, by Python in the shop's pod."""
 
 
 def _pods(shell: Shell, job: str) -> list[dict[str, Any]]:
@@ -36,16 +49,29 @@ def _executors(shell: Shell, driver: str) -> list[str]:
     ]
 
 
+@contextmanager
+def _slowed(shell: Shell, workload: str) -> Iterator[None]:
+    code = SLOW_SOURCE.get(workload)
+    if code is None:
+        yield
+        return
+    command = ["kubectl", "exec", "--namespace", "deftunes", "deploy/deftunes-shop", "--", "python", "-c", code]
+    with subprocess.Popen(command, env=shell.environment, stdout=subprocess.PIPE, text=True) as slowing:
+        assert slowing.stdout is not None
+        slowing.stdout.readline()  # it is slow from here on
+        yield
+
+
 @pytest.mark.parametrize("workload", WORKING)
 def test_killed_and_tried_again(walked: Shell, workload: str) -> None:
     shell, job = walked, f"killed-{workload}"
-    shell.run(f"kubectl create job {job} --namespace deftunes --from=cronjob/deftunes-{workload}")
-    pod = shell.until(f"a running pod of {job}", lambda: _running(shell, job))
-    if workload == "transform-api":
-        shell.until(f"two executors of {pod}", lambda: len(_executors(shell, pod)) >= 2)
-        time.sleep(3)
-    time.sleep(WORKING[workload])
-    shell.run(f"kubectl delete pod {pod} --namespace deftunes --grace-period=0 --force")
+    with _slowed(shell, workload):
+        shell.run(f"kubectl create job {job} --namespace deftunes --from=cronjob/deftunes-{workload}")
+        pod = shell.until(f"a running pod of {job}", lambda: _running(shell, job))
+        if workload == "transform-api":
+            shell.until(f"two executors of {pod}", lambda: len(_executors(shell, pod)) >= 2)
+        time.sleep(WORKING[workload])
+        shell.run(f"kubectl delete pod {pod} --namespace deftunes --grace-period=0 --force")
     if workload == "transform-api":
         shell.until(f"the executors of {pod} to go with it", lambda: not _executors(shell, pod), 60)
     shell.run(f"kubectl wait job/{job} --namespace deftunes --for=condition=complete --timeout=5m", 320)
