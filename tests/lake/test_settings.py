@@ -74,7 +74,15 @@ def test_s3_with_a_sqlite_catalog_and_glue_with_a_folder() -> None:
     assert other[f"{KEY}.io-impl"].endswith("HadoopFileIO")
 
 
-def test_the_extra_settings_have_the_last_word_and_describe_a_cluster() -> None:
+def test_the_extra_settings_have_the_last_word_and_describe_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {
+        "POD_NAME": "driver-x",
+        "POD_NAMESPACE": "shop",
+        "POD_IP": "10.1.2.3",
+        "DEFTUNES_SPARK_EXECUTOR_IMAGE": "i:1",
+    }
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
     conf = session_conf(
         make(
             DEFTUNES_SPARK_MASTER="k8s://https://kubernetes.default.svc",
@@ -85,7 +93,7 @@ def test_the_extra_settings_have_the_last_word_and_describe_a_cluster() -> None:
     assert conf["spark.ui.enabled"] == "true"
     assert conf["spark.x"] == "a=b"
     assert conf["spark.executor.extraClassPath"] == conf["spark.driver.extraClassPath"]
-    assert "spark.driver.host" not in conf, "executors must reach the driver of a cluster"
+    assert conf["spark.driver.host"] == "10.1.2.3", "executors must reach the driver of a cluster"
     assert "spark.sql.shuffle.partitions" not in conf
 
 

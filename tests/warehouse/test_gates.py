@@ -99,7 +99,7 @@ def test_a_project_that_is_not_there_is_a_wrong_setting(built, build, environmen
         ((), {}, 2, "COMMAND"),
         (JANUARY, {"DEFTUNES_DBT_THREADS": "none"}, 2, "DEFTUNES_DBT_THREADS"),
         (JANUARY, {"DEFTUNES_SERVING": "/tmp/deftunes_serving.duckdb"}, 2, "must not be called like a schema"),
-        (JANUARY, {"DEFTUNES_LAKE": "s3://bucket/lake"}, 2, "DEFTUNES_SERVING: expected the path"),
+        (JANUARY, {"DEFTUNES_LAKE": "s3://bucket/lake"}, 2, "DEFTUNES_SERVING: expected a path"),
         (
             JANUARY,
             {"DEFTUNES_LAKE": "/nowhere", "DEFTUNES_SERVING": "/tmp/x.duckdb"},

@@ -88,5 +88,5 @@ def test_profiles_hold_no_value_of_their_own():
 def test_dbt_writes_nothing_into_the_project(shop):
     assert {path.name for path in PROJECT.iterdir()} <= {
         *("dbt_project.yml", "profiles", "models", "macros", "tests"),
-        *("src", "pyproject.toml", "Dockerfile", "README.md"),
+        *("src", "pyproject.toml", "Dockerfile", ".dockerignore", "requirements.lock"),
     }

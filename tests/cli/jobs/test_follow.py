@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -154,6 +155,15 @@ def test_a_quota_is_named(cluster: Cluster, world: Any) -> None:
     assert said == ["j waits: FailedCreate: exceeded quota: small"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as at a terminal: a process started in the background inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_the_job(cluster: Cluster, world: Any, stream: Any) -> None:
     world.pod("a", RUNNING)
     world.streams = {"a": [stream(_lines(0), "stall")]}
