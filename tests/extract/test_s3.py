@@ -5,45 +5,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from aws_fakes import aws_fakes, environment_of
 
 from deftunes_contract.receipt import Receipt
 
 FOLDER = "lakes/one/landing_zone/api/users/ingest_on=2020-02-01"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": "eu-west-1",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    yield client
-    for key in keys(client):
-        client.delete_object(Bucket="lake", Key=key)
-    client.delete_bucket(Bucket="lake")
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with aws_fakes() as aws:
+        for name, value in environment_of(aws).items():
+            monkeypatch.setenv(name, value)
+        yield boto3.client("s3")
 
 
 def keys(client: Any) -> list[str]:

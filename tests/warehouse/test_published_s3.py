@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from decimal import Decimal
-from urllib.request import Request, urlopen
 
 import boto3
 import duckdb
 import pytest
-from moto.server import ThreadedMotoServer
+from aws_fakes import REGION, aws_fakes
 from pyiceberg.catalog.glue import GlueCatalog
 
 from deftunes_contract.exits import Temporary, UsageError
@@ -21,38 +19,24 @@ from deftunes_serving.settings import ServingSettings
 SECRET = "it's a secret"
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    """S3 and Glue on loopback."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def cloud(endpoint, monkeypatch):
+def cloud(monkeypatch):
     """An empty cloud, and the environment of somebody who may use it."""
-    urlopen(Request(f"{endpoint}/moto-api/reset", method="POST")).close()
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "anyone",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-    }.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    return endpoint
+    with aws_fakes("shop") as aws:
+        for name, value in {
+            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "anyone",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+        }.items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        yield aws.endpoint
 
 
 @pytest.fixture
 def settings(cloud):
-    boto3.client("s3", region_name="eu-west-1").create_bucket(
-        Bucket="shop", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
     return LakeSettings(lake="s3://shop/lake")
 
 

@@ -121,14 +121,19 @@ def cloud(host: str, port: int, bucket: str, region: str) -> Iterator[Cloud]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with _server(host, port) as found:
         running = Cloud(f"http://{LOOPBACK if host == '0.0.0.0' else host}:{found}", bucket, region)
+        # what another server of this process left behind would show in this one
+        _reset(running)
         try:
             with _Locks(running.rejected):
                 _make_bucket(running)
                 yield running
         finally:
-            # the state belongs to the process and would show in the next server
-            reset = urllib.request.Request(f"{running.endpoint}/moto-api/reset", method="POST")
-            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(reset).close()
+            _reset(running)
+
+
+def _reset(running: Cloud) -> None:
+    reset = urllib.request.Request(f"{running.endpoint}/moto-api/reset", method="POST")
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(reset).close()
 
 
 def _make_bucket(running: Cloud) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 from collections.abc import Callable
 from datetime import date
@@ -128,9 +129,21 @@ def test_one_month_looks_at_one_month(platform: Any) -> None:
         verify(platform.settings, platform.serving, months=[MARCH])
 
 
-def test_a_table_that_moves_meanwhile_is_not_reported_on(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([snapshots.table_locations(platform.settings), {"users": "elsewhere"}])
+def _moving(monkeypatch: pytest.MonkeyPatch, platform: Any, times: int) -> None:
+    """Let the tables move under the next `times` looks."""
+    true, moved = snapshots.table_locations(platform.settings), {"users": "elsewhere"}
+    answers = itertools.chain([true, moved] * times, itertools.repeat(true))
     monkeypatch.setattr(verification, "table_locations", lambda _: next(answers))
+    monkeypatch.setattr(verification, "PAUSES", (0, 0))
+
+
+def test_a_table_that_moves_meanwhile_is_looked_at_again(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _moving(monkeypatch, platform, 2)
+    assert verify(platform.settings, platform.serving).reconciled
+
+
+def test_a_table_that_never_rests_is_not_reported_on(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _moving(monkeypatch, platform, 3)
     with pytest.raises(Temporary, match="changed while they were verified"):
         verify(platform.settings, platform.serving)
 

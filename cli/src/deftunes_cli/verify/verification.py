@@ -7,6 +7,7 @@ it alone: `deftunes verify`, or `verify(from_environment(LakeSettings), Path("la
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,6 +29,8 @@ from deftunes_contract.shelf import Shelf, open_shelf
 
 Intervals = Mapping[str, Mapping[date, Published]]
 """Entity → ingest_on → what is published of it."""
+PAUSES = (0.5, 1, 2, 4, 8)
+"""Seconds before looking again at a lake that moved: a run makes its tables public within some seconds."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,23 @@ def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] |
     """Compare every hop of every delivered or published interval, and fingerprint every table.
 
     months: look at these intervals only, so that one month costs the same whatever the history; `tables` is then
-    empty and `items` and `total_sales` are those of the months. Raises NothingToDo when nothing was delivered or
-    published, Temporary when the lake changed meanwhile or the serving file cannot be read.
+    empty and `items` and `total_sales` are those of the months. When a run publishes meanwhile, it looks again. Raises
+    NothingToDo when nothing was delivered or published, Temporary when the lake changed every time or the serving file
+    cannot be read.
     """
+    for pause in PAUSES:
+        try:
+            return _look(settings, serving, months)
+        except _Moved:
+            time.sleep(pause)
+    return _look(settings, serving, months)
+
+
+class _Moved(Temporary):
+    """The lake changed while it was looked at."""
+
+
+def _look(settings: LakeSettings, serving: Path, months: Collection[Interval] | None) -> Verification:
     only = None if months is None else {interval.ingest_on for interval in months}
     locations = table_locations(settings)
     published = {
@@ -65,9 +82,7 @@ def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] |
     shown = _see_star(serving, seen, whole=only is None) if any(published.values()) or serving.is_file() else None
     evidence = _gather(shelf, receipts, published, seen, shown, only)
     if table_locations(settings) != locations:
-        raise Temporary(
-            f"the tables of {settings.lake_root} changed while they were verified; run deftunes verify again"
-        )
+        raise _Moved(f"the tables of {settings.lake_root} changed while they were verified; run deftunes verify again")
     return _conclude(evidence, seen, shown)
 
 
