@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lake_cases import FEBRUARY, JANUARY, LakeCase
 
+from deftunes_contract.exits import Temporary
 from deftunes_contract.zones import branch
 from deftunes_lake import maintain as maintain_module
 from deftunes_lake.maintain import maintain
@@ -106,3 +107,23 @@ def test_a_branch_staged_before_maintenance_is_published_after_it(case: LakeCase
     assert branch_head(case.spark, case.table("users"), branch("one", FEBRUARY)) is not None
     case.publish(["users"], FEBRUARY)
     assert {month: rows for month, (rows, *_) in case.public("users").items()} == {"2020-02-01": 90, "2020-03-01": 5}
+
+
+def test_when_quiet_waits_for_open_branches_and_touches_nothing(case: LakeCase) -> None:
+    _many_small_files(case)
+    case.stage_and_judge("users", 5, FEBRUARY, "open")
+    before = refs_of(load_table(case.spark, case.table("users")))
+    with pytest.raises(
+        Temporary, match=rf"found {branch('open', FEBRUARY)} on \S+users: wait until its run has published"
+    ):
+        maintain(case.spark, case.settings, when_quiet=True)
+    assert refs_of(load_table(case.spark, case.table("users"))) == before
+    case.publish(["users"], FEBRUARY, "open")
+    assert next(one.table for one in maintain(case.spark, case.settings, when_quiet=True)) == case.table("users")
+
+
+@pytest.mark.usefixtures("later")
+def test_when_quiet_does_not_wait_for_forgotten_branches(case: LakeCase) -> None:
+    case.stage("users", 7, JANUARY, "forgotten")
+    done = [one for one in maintain(case.spark, case.settings, when_quiet=True) if one.table == case.table("users")]
+    assert done[0].branches == (branch("forgotten", JANUARY),)

@@ -29,6 +29,7 @@ EXAMPLES = """\
   deftunes-lake publish users sessions --start 2020-01-01 --end 2020-02-01 --run-id january
   deftunes-lake rollback users sessions --start 2020-01-01 --end 2020-02-01
   deftunes-lake maintain --older-than-days 14 --dry-run
+  deftunes-lake maintain --when-quiet
   deftunes-lake status --json"""
 
 
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "--older-than-days", type=_days, default=7, metavar="N", help="keep younger snapshots and branches (default 7)"
     )
     three.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    three.add_argument("--when-quiet", action="store_true", help="end with 75 while the branch of a run is open")
     four = verbs.add_parser("status", help="what is public, by which run, and what waits on branches")
     four.add_argument("--json", action="store_true", help="for programs")
     return parser
@@ -112,7 +114,11 @@ def _rollback(arguments: argparse.Namespace) -> str:
 def _maintain(arguments: argparse.Namespace) -> str:
     settings = from_environment(SparkSettings)
     done = maintain(
-        open_session(settings), settings, older_than_days=arguments.older_than_days, dry_run=arguments.dry_run
+        open_session(settings),
+        settings,
+        older_than_days=arguments.older_than_days,
+        dry_run=arguments.dry_run,
+        when_quiet=arguments.when_quiet,
     )
     return f"{'would maintain' if arguments.dry_run else 'maintained'} {len(done)} tables: {'; '.join(map(str, done))}"
 

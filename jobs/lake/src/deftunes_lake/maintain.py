@@ -16,11 +16,12 @@ import structlog
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES
+from deftunes_contract.exits import Temporary
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.native import JAVA_ERRORS, Conflict, NoTable, causes, first_line, load_table
 from deftunes_lake.races import until_settled
 from deftunes_lake.refs import change_refs
-from deftunes_lake.snapshots import refs_of, snapshot_of
+from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
 from deftunes_lake.tables import CATALOG, QUARANTINE, table_name
 
 LEAST_ORPHAN_DAYS = 3
@@ -55,14 +56,22 @@ class Maintained:
 
 
 def maintain(
-    spark: SparkSession, settings: LakeSettings, *, older_than_days: int = 7, dry_run: bool = False
+    spark: SparkSession,
+    settings: LakeSettings,
+    *,
+    older_than_days: int = 7,
+    dry_run: bool = False,
+    when_quiet: bool = False,
 ) -> tuple[Maintained, ...]:
     """Maintain the entity tables and the quarantine; tables that are not there are named and left out.
 
     Run branches and unprotected snapshots older than `older_than_days` go; strays need at least three days. Raises
-    Temporary when others kept winning.
+    Temporary when others kept winning, and with `when_quiet` before anything is touched when a run's branch is open:
+    younger than that, or still empty, when its age cannot be told.
     """
     log = structlog.get_logger("lake")
+    if when_quiet:
+        _refuse_open_branches(spark, settings, datetime.now(UTC) - timedelta(days=older_than_days))
     done: list[Maintained] = []
     for entity in (*ENTITIES, QUARANTINE):
         name = table_name(settings, entity)
@@ -74,6 +83,24 @@ def maintain(
         log.info(f"{'would have: ' if dry_run else ''}{result}")
         done.append(result)
     return tuple(done)
+
+
+def _refuse_open_branches(spark: SparkSession, settings: LakeSettings, old: datetime) -> None:
+    for entity in (*ENTITIES, QUARANTINE):
+        name = table_name(settings, entity)
+        try:
+            table = load_table(spark, name)
+        except NoTable:
+            continue
+        branches = refs_of(table).branches
+        for branch, head in sorted(branches.items()):
+            snapshot = snapshot_of(table, head)
+            young = snapshot is not None and snapshot.committed_at >= old
+            if branch.startswith(RUN_BRANCHES) and (young or head == branches.get(MAIN)):
+                raise Temporary(
+                    f"expected no open branch, found {branch} on {name}: wait until its run has published, or clear "
+                    "that run; call deftunes-lake maintain without --when-quiet when nobody will"
+                )
 
 
 def _maintain(spark: SparkSession, name: str, days: int, *, dry_run: bool) -> Maintained:
