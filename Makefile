@@ -16,6 +16,9 @@ SCALE ?= 2000
 SEED ?= 42
 SONGS_CSV ?=
 TEST ?= tests
+# folder for JUnit reports, one per suite
+REPORTS ?=
+report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .PHONY: help
 help: ## list the verbs
@@ -54,12 +57,21 @@ format: setup ## rewrite sources and generated pages in house style
 	$(IN) python -m deftunes_cli.pages
 
 .PHONY: test
-test: lint ## every test; TEST=tests/lake for a part
-	$(IN) pytest --durations=25 $(TEST)
+test: lint $(if $(filter tests,$(TEST)),test-dags) ## every test; TEST=tests/lake for a part
+	# whole files to a worker: fixtures of a file, and one Spark per worker, are paid once
+	$(IN) pytest --numprocesses=2 --dist=loadfile --durations=25 $(call report,stages) $(TEST)
+
+AIRFLOW := $(UV) run --frozen --no-sync --project airflow
+
+.PHONY: test-dags
+test-dags: $(UV) ## the DAGs, in Airflow's own environment
+	$(UV) sync --frozen --quiet --project airflow
+	$(AIRFLOW) pytest --confcutdir=tests/dags $(call report,dags) tests/dags
 
 .PHONY: lock
 lock: $(UV) ## renew uv.lock and the images' requirements from it
 	$(UV) lock
+	$(UV) lock --project airflow
 	$(IN) python tests/images/requirements.py
 
 CLUSTER := $(IN) python tests/e2e/cluster
@@ -83,7 +95,7 @@ cluster-down: ## stop what cluster-up started and remove its state; caches stay
 .PHONY: e2e
 e2e: setup ## the whole platform on Kubernetes: E2E_CONTEXT=<kubectl context>, else on a cluster of our own
 	$(if $(E2E_CONTEXT),,$(MAKE) images)
-	E2E=1 $(IN) pytest --timeout=1800 --durations=15 tests/e2e
+	E2E=1 $(IN) pytest --timeout=1800 --durations=15 $(call report,e2e) tests/e2e
 
 .PHONY: bench
 bench: setup ## the promises of docs/performance.md, as ratios measured in one run

@@ -42,7 +42,7 @@ function "names" {
 }
 
 group "default" {
-  targets = ["extract", "lake", "transform", "quality", "dbt", "simulator"]
+  targets = ["extract", "lake", "transform", "quality", "dbt", "airflow", "simulator"]
 }
 
 group "release" {
@@ -127,6 +127,13 @@ target "dbt" {
   tags     = names("dbt")
 }
 
+target "airflow" {
+  inherits = ["_common"]
+  context  = "airflow"
+  contexts = { base = "target:runtime", uv = "target:uv" }
+  tags     = names("airflow")
+}
+
 target "simulator" {
   inherits = ["_common"]
   context  = "simulator"
@@ -137,7 +144,7 @@ target "simulator" {
 target "release-images" {
   name      = "release-${image}"
   inherits  = [image]
-  matrix    = { image = ["extract", "lake", "transform", "quality", "dbt", "simulator"] }
+  matrix    = { image = ["extract", "lake", "transform", "quality", "dbt", "airflow", "simulator"] }
   platforms = ["linux/amd64", "linux/arm64"]
   attest    = ["type=provenance,mode=max", "type=sbom"]
   output    = ["type=registry"]
@@ -146,6 +153,6 @@ target "release-images" {
 target "validate-dockerfiles" {
   name     = "validate-${image}"
   inherits = [image]
-  matrix   = { image = ["contract", "extract", "lake", "transform", "quality", "dbt", "simulator"] }
+  matrix   = { image = ["contract", "extract", "lake", "transform", "quality", "dbt", "airflow", "simulator"] }
   call     = "check"
 }

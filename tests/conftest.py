@@ -11,6 +11,14 @@ from pyspark.sql import SparkSession
 from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
 
+collect_ignore = ["dags"]
+"""These run in Airflow's environment: `make test-dags`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The system's tests first: they take longest, and a worker that began them last would end alone."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
+
 
 @pytest.fixture(scope="session")
 def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> SparkSettings:
