@@ -22,6 +22,8 @@ PLAIN = (
     "api.url=https://shop.example/api",
 )
 """The least that a real platform must say."""
+LAYERS = {"airflow": ("evaluation", "airflow")}
+"""Examples that are values on top of another one's."""
 
 
 class _Strict(yaml.CSafeLoader):
@@ -61,6 +63,11 @@ class Pod:
         return only
 
     @property
+    def containers(self) -> list[dict[str, Any]]:
+        """All of them, in the order in which they start."""
+        return [*self.spec.get("initContainers", []), self.container]
+
+    @property
     def env(self) -> dict[str, dict[str, Any]]:
         return {entry["name"]: entry for entry in self.container["env"]}
 
@@ -94,8 +101,9 @@ class Release:
 
     def _pods(self) -> Iterator[Pod]:
         yield from self.templates.values()
-        for name, deployment in self.of("Deployment").items():
-            yield Pod(f"Deployment/{name}", deployment["spec"]["template"])
+        for kind in ("Deployment", "Job"):
+            for name, document in self.of(kind).items():
+                yield Pod(f"{kind}/{name}", document["spec"]["template"])
         for name, pod in self.of("Pod").items():
             yield Pod(f"Pod/{name}", pod)
         for name, config in self.of("ConfigMap").items():
@@ -148,7 +156,10 @@ def given(*pairs: str) -> list[str]:
 
 def example(name: str) -> list[str]:
     """The values of an example in ci/, or the least a platform must say."""
-    return given(*PLAIN) if name == "plain" else ["--values", str(CHART / "ci" / f"{name}-values.yaml")]
+    if name == "plain":
+        return given(*PLAIN)
+    files = [str(CHART / "ci" / f"{layer}-values.yaml") for layer in LAYERS.get(name, (name,))]
+    return [part for file in files for part in ("--values", file)]
 
 
 @cache
@@ -166,15 +177,21 @@ def chart() -> Chart:
     return Chart(helm)
 
 
-@pytest.fixture(params=["evaluation", "production", "plain"])
+@pytest.fixture(params=["evaluation", "airflow", "production", "plain"])
 def release(request: pytest.FixtureRequest, chart: Chart) -> Release:
-    """Each of the three ways to install."""
+    """Each of the ways to install."""
     return _rendered(chart.helm, request.param)
 
 
 @pytest.fixture
 def evaluation(chart: Chart) -> Release:
     return _rendered(chart.helm, "evaluation")
+
+
+@pytest.fixture
+def airflow(chart: Chart) -> Release:
+    """The evaluation with Airflow in it."""
+    return _rendered(chart.helm, "airflow")
 
 
 @pytest.fixture
@@ -185,6 +202,12 @@ def production(chart: Chart) -> Release:
 @pytest.fixture
 def plain(chart: Chart) -> Release:
     return _rendered(chart.helm, "plain")
+
+
+@pytest.fixture
+def examples() -> Any:
+    """examples(name): the arguments that give Helm the values of an example."""
+    return example
 
 
 @pytest.fixture

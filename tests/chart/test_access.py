@@ -7,6 +7,9 @@ import pytest
 
 NAME, INSTANCE, COMPONENT = (f"app.kubernetes.io/{last}" for last in ("name", "instance", "component"))
 STAGES = {"extract", "transform", "quality", "lake", "dbt"}
+FILES = ("songs-password-file", "songs-password", "password-file", "database-password")
+"""Arguments that say where a password is, not which."""
+SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
 def _covers(selector: dict[str, Any], labels: dict[str, str]) -> bool:
@@ -61,10 +64,33 @@ def _reaches(release: Any, source: str, target: str, port: int) -> bool:
         ("executor", "transform", 22, False),
         ("transform", "executor", 7078, False),
         ("cloud", "extract", 443, False),
+        *[(f"airflow-{name}", "airflow-database", 5432, True) for name in (*SERVERS, "setup")],
+        *[(f"airflow-{name}", "cloud", 5000, True) for name in ("api-server", "scheduler", "triggerer")],
+        *[(f"airflow-{name}", "cloud", 5000, False) for name in ("dag-processor", "setup", "database")],
+        ("airflow-scheduler", "airflow-api-server", 8080, True),
+        ("airflow-api-server", "airflow-scheduler", 8793, True),
+        ("airflow-api-server", "airflow-triggerer", 8794, True),
+        ("airflow-api-server", "airflow-scheduler", 8974, False),
+        ("airflow-triggerer", "airflow-scheduler", 8793, False),
+        ("airflow-dag-processor", "airflow-api-server", 8080, False),
+        ("airflow-scheduler", "shop", 5432, False),
+        *[(stage, "airflow-database", 5432, False) for stage in sorted(STAGES)],
+        *[(stage, "airflow-api-server", 8080, False) for stage in sorted(STAGES)],
     ],
 )
-def test_who_reaches_whom_in_an_evaluation(evaluation: Any, source: str, target: str, port: int, open_: bool) -> None:
-    assert _reaches(evaluation, source, target, port) is open_
+def test_who_reaches_whom_in_an_evaluation(airflow: Any, source: str, target: str, port: int, open_: bool) -> None:
+    assert _reaches(airflow, source, target, port) is open_
+
+
+def test_people_reach_the_ui_and_nothing_else(airflow: Any) -> None:
+    labels = _labels(airflow)
+    reached = {
+        (name, port)
+        for name in ("api-server", "scheduler", "triggerer", "database")
+        for port in (5432, 8080, 8793, 8794, 8974)
+        if _opens(airflow, "ingress", labels[f"airflow-{name}"], "198.51.100.7/32", port)
+    }
+    assert reached == {("api-server", 8080)}
 
 
 def test_every_component_is_closed_and_has_its_policy(release: Any) -> None:
@@ -81,27 +107,45 @@ def test_every_component_is_closed_and_has_its_policy(release: Any) -> None:
 
 def test_every_opening_outside_is_a_named_one(production: Any) -> None:
     labels = _labels(production)
-    outside = {"aws": "10.0.0.0/16", "songs": "10.0.20.0/24", "redshift": "10.0.30.0/24", "any": "0.0.0.0/0"}
-    ports = {"aws": 443, "songs": 5432, "redshift": 5439, "any": 6443}
+    outside = {
+        "aws": ("10.0.0.0/16", 443),
+        "songs": ("10.0.20.0/24", 5432),
+        "redshift": ("10.0.30.0/24", 5439),
+        "kubernetes": ("0.0.0.0/0", 6443),
+        "database": ("10.0.40.0/24", 5432),
+        "alerts": ("203.0.113.0/24", 443),
+    }
     reached = {
-        component: {name for name, cidr in outside.items() if _opens(production, "egress", own, cidr, ports[name])}
+        component: {name for name, there in outside.items() if _opens(production, "egress", own, *there)}
         for component, own in labels.items()
     }
     assert reached == {
         "extract": {"aws", "songs"},
-        "transform": {"aws", "any"},
+        "transform": {"aws", "kubernetes"},
         "executor": {"aws"},
         "quality": {"aws"},
         "lake": {"aws"},
         "dbt": {"aws", "redshift"},
+        "airflow-api-server": {"aws", "database"},
+        "airflow-scheduler": {"aws", "database", "kubernetes", "alerts"},
+        "airflow-dag-processor": {"database", "alerts"},
+        "airflow-triggerer": {"aws", "database", "kubernetes"},
+        "airflow-setup": {"database"},
     }
 
 
-def test_only_drivers_reach_the_api_server(plain: Any, evaluation: Any) -> None:
-    for release in (plain, evaluation):
-        for component, own in _labels(release).items():
-            drives = own.get("deftunes.io/spark-driver") == "true"
-            assert _opens(release, "egress", own, "0.0.0.0/0", 6443) is drives, component
+def test_only_what_makes_pods_reaches_the_api_server(release: Any) -> None:
+    for component, own in _labels(release).items():
+        makes = own.get("deftunes.io/spark-driver") == "true" or component in {"airflow-scheduler", "airflow-triggerer"}
+        assert _opens(release, "egress", own, "0.0.0.0/0", 6443) is makes, component
+
+
+def test_alerts_open_a_way_out_only_when_they_are_sent(airflow: Any, rendering: Any) -> None:
+    chat = "networkPolicy.egress.alerts[0]"
+    alerting = rendering("airflow", "airflow.alerts=true", f"{chat}.cidr=203.0.113.0/24", f"{chat}.ports[0]=443")
+    for release, senders in ((airflow, set()), (alerting, {"airflow-scheduler", "airflow-dag-processor"})):
+        labels = _labels(release).items()
+        assert {c for c, own in labels if _opens(release, "egress", own, "203.0.113.0/24", 443)} == senders
 
 
 def test_without_a_warehouse_its_port_stays_closed(plain: Any) -> None:
@@ -112,17 +156,27 @@ def test_policies_can_be_left_to_others(rendering: Any) -> None:
     assert rendering("evaluation", "networkPolicy.enabled=false").of("NetworkPolicy") == {}
 
 
-def test_only_drivers_may_make_pods(evaluation: Any, plain: Any) -> None:
-    assert plain.of("Role") | plain.of("RoleBinding") == {}
-    for release in (evaluation, plain):
-        assert release.of("ClusterRole") | release.of("ClusterRoleBinding") == {}
-    (binding,) = evaluation.of("RoleBinding").values()
-    (role,) = evaluation.of("Role").values()
-    assert binding["roleRef"] == {
-        "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"],
-    }  # fmt: skip
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "deftunes-transform", "namespace": "trial"}]
+def _granted(release: Any, name: str) -> tuple[list[str], set[tuple[str, str]]]:
+    """Accounts that a binding names, and (resource, verb) of its role."""
+    binding, role = release.of("RoleBinding")[name], release.of("Role")[name]
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    assert all(s == {"kind": "ServiceAccount", "name": s["name"], "namespace": "trial"} for s in binding["subjects"])
+    assert all(rule["apiGroups"] == [""] and "resourceNames" not in rule for rule in role["rules"])
     granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    return [subject["name"] for subject in binding["subjects"]], granted
+
+
+def test_roles_are_of_the_namespace_and_as_few_as_needed(release: Any, evaluation: Any, airflow: Any) -> None:
+    assert release.of("ClusterRole") | release.of("ClusterRoleBinding") == {}
+    assert set(release.of("Role")) == set(release.of("RoleBinding"))
+    assert set(evaluation.of("Role")) == {"deftunes-driver"}
+    assert set(airflow.of("Role")) == {"deftunes-driver", "deftunes-airflow"}
+
+
+def test_drivers_may_make_executors(evaluation: Any, plain: Any) -> None:
+    assert plain.of("Role") == {}
+    accounts, granted = _granted(evaluation, "deftunes-driver")
+    assert accounts == ["deftunes-transform"]
     every = {"create", "get", "list", "watch", "patch", "delete", "deletecollection"}
     stopping = {"list", "delete", "deletecollection"}
     assert granted == {
@@ -131,7 +185,13 @@ def test_only_drivers_may_make_pods(evaluation: Any, plain: Any) -> None:
         *(("services", verb) for verb in stopping),
         *(("persistentvolumeclaims", verb) for verb in stopping),
     }
-    assert all(rule["apiGroups"] == [""] and "resourceNames" not in rule for rule in role["rules"])
+
+
+def test_airflow_may_make_stages_and_read_what_they_say(airflow: Any) -> None:
+    accounts, granted = _granted(airflow, "deftunes-airflow")
+    assert accounts == ["deftunes-airflow-scheduler", "deftunes-airflow-triggerer"]
+    making = {("pods", verb) for verb in ("create", "get", "list", "patch", "delete")}
+    assert granted == making | {("pods/log", "get"), ("events", "list")}
 
 
 def test_every_pod_has_the_account_of_its_component(release: Any) -> None:
@@ -143,53 +203,95 @@ def test_every_pod_has_the_account_of_its_component(release: Any) -> None:
 
 
 def test_roles_reach_their_accounts(production: Any) -> None:
+    without = {"deftunes-airflow-dag-processor", "deftunes-airflow-setup"}
     for name, account in production.of("ServiceAccount").items():
+        if name in without:
+            assert "annotations" not in account["metadata"], "touches nothing of AWS"
+            continue
         role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
-        assert role.endswith(name.replace("executor", "transform")), name
+        expected = "deftunes-airflow" if "airflow" in name else name.replace("executor", "transform")
+        assert role.endswith(f"/{expected}"), name
 
 
-def test_the_chart_makes_no_secret_and_shows_none(release: Any) -> None:
-    assert release.of("Secret") == {}
+def test_the_chart_makes_no_secret_but_airflows_keys(release: Any, airflow: Any) -> None:
+    assert set(release.of("Secret")) == ({"deftunes-airflow-keys"} if release is airflow else set())
+
+
+def test_the_chart_shows_no_secret(release: Any) -> None:
     assert re.findall(r"://[^/\s:@]+:[^/\s@]+@", release.text) == [], "a password in a URL"
-    secretive = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|DSN$", re.IGNORECASE)
+    secretive = re.compile(
+        r"(PASSWORD|SECRET|TOKEN|ACCESS_KEY|FERNET_KEY|WEBHOOK|SQL_ALCHEMY_CONN|DSN$)(?!_FILE)", re.IGNORECASE
+    )
     for pod in release.pods:
-        for name, entry in pod.env.items():
-            if secretive.search(name):
-                assert "secretKeyRef" in entry["valueFrom"], (pod.where, name)
-        told = {argument for argument in pod.container.get("args", []) if secretive.search(argument)}
-        assert told <= {"--songs-password-file", "/etc/deftunes/credentials/songs-password"}, pod.where
+        for entry in [entry for container in pod.containers for entry in container["env"]]:
+            if secretive.search(entry["name"]):
+                assert "secretKeyRef" in entry["valueFrom"], (pod.where, entry)
+        arguments = [argument for container in pod.containers for argument in container.get("args", [])]
+        told = {argument.rpartition("/")[2] for argument in arguments if secretive.search(argument)}
+        assert told <= {f"{option}{name}" for option in ("--", "") for name in FILES}, pod.where
     for config in release.of("ConfigMap").values():
         assert [key for key in config["data"] if secretive.search(key)] == []
 
 
-def _keys(pod: Any) -> set[str]:
-    """Keys of the Secret that a pod gets."""
-    mounted = {i["key"] for v in pod.spec["volumes"] for i in v.get("secret", {}).get("items", [])}
-    whole = [v for v in pod.spec["volumes"] if "secret" in v and not v["secret"].get("items")]
-    assert whole == [], "the whole Secret in one pod"
-    references = [e["valueFrom"]["secretKeyRef"] for e in pod.env.values() if "secretKeyRef" in e.get("valueFrom", {})]
-    return mounted | {reference["key"] for reference in references}
+def _keys(pod: Any) -> dict[str, set[str]]:
+    """Keys that a pod gets, by Secret."""
+    volumes = [volume["secret"] for volume in pod.spec["volumes"] if "secret" in volume]
+    found = [(volume["secretName"], item["key"]) for volume in volumes for item in volume["items"]]
+    for container in pod.containers:
+        assert not any("secretRef" in source for source in container.get("envFrom", [])), "the whole Secret in one pod"
+        given = [entry["valueFrom"].get("secretKeyRef") for entry in container["env"] if "valueFrom" in entry]
+        found += [(reference["name"], reference["key"]) for reference in given if reference]
+    return {secret: {key for name, key in found if name == secret} for secret, _ in found}
 
 
-def test_each_pod_gets_the_secrets_it_needs(evaluation: Any, production: Any, plain: Any, rendering: Any) -> None:
+def test_each_stage_gets_the_secrets_it_needs(evaluation: Any, production: Any, plain: Any, rendering: Any) -> None:
     aws = {"aws-access-key-id", "aws-secret-access-key"}
     releases = [(evaluation, aws, set()), (plain, set(), set()), (production, set(), {"redshift-password"})]
     releases.append((rendering("plain", "credentials.awsKeys=true"), aws, set()))
     for release, everywhere, warehouse in releases:
-        for pod in release.pods:
+        for pod in [pod for pod in release.pods if "airflow" not in pod.labels[COMPONENT]]:
             workload = pod.labels.get("deftunes.io/workload", "")
             expected = set() if pod.labels[COMPONENT] in {"shop", "cloud"} else set(everywhere)
             expected |= {"songs-dsn"} if workload == "extract-songs" else set()
             expected |= {"songs-password"} if pod.labels[COMPONENT] == "shop" else set()
             expected |= warehouse if workload == "dbt" else set()
-            assert _keys(pod) == expected, pod.where
+            (secret,) = {"deftunes-credentials"} if release in (evaluation, production) else {"some-secret"}
+            assert _keys(pod) == ({secret: expected} if expected else {}), pod.where
     songs = evaluation.templates["extract-songs"]
     assert songs.env["DEFTUNES_SONGS_DSN_FILE"]["value"] == "/etc/deftunes/credentials/songs-dsn"
 
 
+def test_each_pod_of_airflow_gets_the_secrets_it_needs(airflow: Any, production: Any) -> None:
+    aws = {"deftunes-credentials": {"aws-access-key-id", "aws-secret-access-key"}}
+    keys = {
+        "api-server": {"fernet-key", "jwt-secret", "session-secret"},
+        "scheduler": {"fernet-key", "jwt-secret", "session-secret"},
+        "dag-processor": {"fernet-key"},
+        "triggerer": {"fernet-key", "session-secret"},
+        "setup": {"fernet-key"},
+    }
+    for release, cloud, alerts in ((airflow, aws, set()), (production, {}, {"alert-webhook"})):
+        found = {
+            p.labels[COMPONENT].removeprefix("airflow-"): _keys(p) for p in release.pods if "/airflow" in _image(p)
+        }
+        assert set(found) == set(keys)
+        for name, secrets in found.items():
+            own = {"database-url"} | ({"admin-password"} if name == "setup" else set())
+            own |= alerts if name in {"scheduler", "dag-processor"} else set()
+            expected = {"deftunes-airflow": own, "deftunes-airflow-keys": keys[name]}
+            assert secrets == expected | (cloud if name in {"api-server", "scheduler", "triggerer"} else {}), name
+    (database,) = [pod for pod in airflow.pods if pod.labels[COMPONENT] == "airflow-database"]
+    assert _keys(database) == {"deftunes-airflow": {"database-password"}}
+
+
+def _image(pod: Any) -> str:
+    return pod.container["image"]
+
+
 def test_selectors_carry_nothing_that_changes(release: Any) -> None:
     steady = {NAME, INSTANCE, COMPONENT, "deftunes.io/spark-driver"}
-    selectors = [d["spec"]["selector"]["matchLabels"] for d in release.of("Deployment").values()]
+    choosing = (release.of("Deployment") | release.of("PodDisruptionBudget")).values()
+    selectors = [document["spec"]["selector"]["matchLabels"] for document in choosing]
     selectors += [service["spec"]["selector"] for service in release.of("Service").values()]
     selectors += [policy["spec"]["podSelector"]["matchLabels"] for policy in release.of("NetworkPolicy").values()]
     for selector in selectors:
@@ -208,12 +310,14 @@ def test_every_resource_is_labelled(release: Any) -> None:
 def test_what_pods_refer_to_is_there(release: Any) -> None:
     for pod in release.pods:
         names = {v["configMap"]["name"] for v in pod.spec["volumes"] if "configMap" in v}
-        names |= {source["configMapRef"]["name"] for source in pod.container.get("envFrom", [])}
+        names |= {s["configMapRef"]["name"] for container in pod.containers for s in container.get("envFrom", [])}
         assert names <= set(release.of("ConfigMap")), pod.where
+        mounts = {mount["name"] for container in pod.containers for mount in container["volumeMounts"]}
+        assert mounts == {volume["name"] for volume in pod.spec["volumes"]}, pod.where
 
 
 def test_an_evaluation_brings_shop_and_cloud(evaluation: Any, plain: Any) -> None:
-    assert plain.of("Deployment") | plain.of("Service") == {}
+    assert plain.of("Deployment") | plain.of("Service") | plain.of("Job") == {}
     deployments, services = evaluation.of("Deployment"), evaluation.of("Service")
     assert set(deployments) == set(services) == {"deftunes-shop", "deftunes-cloud"}
     for name, service in services.items():

@@ -86,37 +86,46 @@ def test_the_check_itself_sees_a_spoiled_pod(evaluation: Any, name: str, spoil: 
 
 def test_every_pod_can_write_to_tmp_only_and_to_no_end(release: Any) -> None:
     for pod in release.pods:
-        context, mounts = pod.container["securityContext"], pod.container["volumeMounts"]
-        assert context["readOnlyRootFilesystem"] is True, pod.where
-        assert [mount["mountPath"] for mount in mounts if not mount.get("readOnly")] == ["/tmp"], pod.where
-        (tmp,) = [mount["name"] for mount in mounts if mount["mountPath"] == "/tmp"]
-        (volume,) = [volume for volume in pod.spec["volumes"] if volume["name"] == tmp]
-        assert volume["emptyDir"]["sizeLimit"], pod.where
+        for container in pod.containers:
+            mounts = container["volumeMounts"]
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, pod.where
+            assert [mount["mountPath"] for mount in mounts if not mount.get("readOnly")] == ["/tmp"], pod.where
+            (tmp,) = [mount["name"] for mount in mounts if mount["mountPath"] == "/tmp"]
+            (volume,) = [volume for volume in pod.spec["volumes"] if volume["name"] == tmp]
+            assert volume["emptyDir"]["sizeLimit"], pod.where
         assert pod.env["HOME"]["value"] == "/tmp", pod.where
         user = {pod.spec["securityContext"][name] for name in ("runAsUser", "runAsGroup", "fsGroup")}
         assert user == {10001}, pod.where
 
 
-def test_no_pod_gets_service_links_and_only_drivers_a_token(release: Any) -> None:
+def test_no_pod_gets_service_links_and_only_what_makes_pods_a_token(release: Any) -> None:
     for pod in release.pods:
         assert pod.spec["enableServiceLinks"] is False, pod.where
         drives = pod.env.get("DEFTUNES_SPARK_MASTER", {}).get("value", "").startswith("k8s://")
-        assert pod.spec["automountServiceAccountToken"] is drives, pod.where
+        makes = drives or pod.labels["app.kubernetes.io/component"] in {"airflow-scheduler", "airflow-triggerer"}
+        assert pod.spec["automountServiceAccountToken"] is makes, pod.where
+
+
+def test_a_failed_pod_keeps_its_last_words(release: Any) -> None:
+    for pod in release.pods:
+        kept = {container["terminationMessagePolicy"] for container in pod.containers}
+        assert kept == {"FallbackToLogsOnError"}, pod.where
 
 
 def test_every_pod_asks_for_what_it_needs(release: Any) -> None:
     """Spark sets the executors' from its own settings."""
     for pod in release.pods:
-        if pod.container["name"] != "executor":
-            resources = pod.container["resources"]
-            assert resources["requests"]["cpu"], pod.where
-            assert resources["limits"] == {"memory": resources["requests"]["memory"]}, pod.where
+        for container in pod.containers:
+            if container["name"] != "executor":
+                resources = container["resources"]
+                assert resources["requests"]["cpu"], pod.where
+                assert resources["limits"] == {"memory": resources["requests"]["memory"]}, pod.where
         assert pod.spec["terminationGracePeriodSeconds"] > 0, pod.where
 
 
 def test_images_are_versions_or_digests(release: Any) -> None:
     for pod in release.pods:
-        image = pod.container["image"]
+        (image,) = {container["image"] for container in pod.containers}
         assert re.search(r"(:[0-9]+\.[0-9]+\.[0-9]+|@sha256:[0-9a-f]{64})$", image), (pod.where, image)
         assert pod.container["imagePullPolicy"] == "IfNotPresent", pod.where
 

@@ -14,9 +14,9 @@ SETTINGS = Path(__file__).parents[2] / "docs" / "settings.md"
 DIGEST = f"sha256:{'0' * 64}"
 
 
-@pytest.mark.parametrize("name", ["evaluation", "production"])
-def test_examples_lint(chart: Any, name: str) -> None:
-    done = chart.call("lint", "--strict", "--values", str(CHART / "ci" / f"{name}-values.yaml"))
+@pytest.mark.parametrize("name", ["evaluation", "airflow", "production"])
+def test_examples_lint(chart: Any, examples: Any, name: str) -> None:
+    done = chart.call("lint", "--strict", *examples(name))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -44,6 +44,18 @@ def test_examples_lint(chart: Any, name: str) -> None:
         ("extraSettings.AWS_SESSION_TOKEN=word", "AWS_SESSION_TOKEN"),
         ("extraSettings.AWS_SECRET_ACCESS_KEY=word", "AWS_SECRET_ACCESS_KEY"),
         ("networkPolicy.egress.aws[0].cidr=everywhere", "cidr"),
+        ("airflow.enable=true", "enable"),
+        ("airflow.auth=none", "auth"),
+        ("airflow.workers.replicas=2", "workers"),
+        ("airflow.scheduler.replicas=0", "replicas"),
+        ("airflow.triggerer.startupAttempts=3", "startupAttempts"),
+        ("airflow.pipelines.artists.start=2020-02-01", "artists"),
+        ("airflow.pipelines.api.start=", "start"),
+        ("airflow.pipelines.api.end=2020-03-31", "end"),
+        ("airflow.maintenance.schedule=weekly", "schedule"),
+        ("airflow.logs.url=/var/log", "url"),
+        ("airflow.url=https://example.org/airflow", "url"),
+        ("serviceAccounts.airflow-setup.annotations.role=x", "airflow-setup"),
     ],
 )
 def test_the_schema_refuses(refusal: Any, pair: str, named: str) -> None:
@@ -94,6 +106,25 @@ def test_the_schema_refuses(refusal: Any, pair: str, named: str) -> None:
         ("evaluation", ["lake.url=s3://bucket"], "brings its own; leave the three empty"),
         ("evaluation", ["api.url=https://shop.example"], "brings its own; leave the three empty"),
         ("evaluation", ["aws.endpoint=http://moto:5000"], "brings its own; leave the three empty"),
+        (
+            "production",
+            ["image.registry=", "image.digests.airflow=null"],
+            r"not pinned \(extract, lake, quality, dbt, airflow\)",
+        ),
+        ("plain", ["airflow.enabled=true"], "make a Secret with the key database-url in this namespace and name it"),
+        ("airflow", ["airflow.existingSecret="], "airflow.existingSecret is empty"),
+        ("production", ["airflow.auth=simple"], "everybody administrator: set it to fab, or evaluation.enabled"),
+        ("airflow", ["airflow.logs.url=s3://logs/airflow"], "together with airflow.logs.url: .* leave it empty"),
+        (
+            "airflow",
+            ["serviceAccounts.airflow-scheduler.annotations.role=x"],
+            "airflow-scheduler.annotations: .* remove",
+        ),
+        (
+            "airflow",
+            ["airflow.pipelines.songs.end=2020-01-01"],
+            "songs.end is before its start: give a later month, or",
+        ),
         ("plain", ["extraSettings.DEFTUNES_LAKE=s3://b"], "DEFTUNES_LAKE: the chart sets this one itself; use its own"),
         (
             "plain",
@@ -107,7 +138,8 @@ def test_contradictions_are_refused_with_a_sentence(refusal: Any, name: str, pai
 
 
 def test_digests_alone_pin_production(rendering: Any) -> None:
-    digests = [f"image.digests.{image}={DIGEST}" for image in ("extract", "lake", "transform", "quality", "dbt")]
+    images = ("extract", "lake", "transform", "quality", "dbt", "airflow")
+    digests = [f"image.digests.{image}={DIGEST}" for image in images]
     release = rendering("production", "image.tag=", "image.registry=", *digests)
     assert {pod.container["image"].partition("@")[2] for pod in release.pods} == {DIGEST}
 
@@ -151,9 +183,10 @@ def test_an_undocumented_value_would_be_seen() -> None:
     assert _undocumented(yaml.compose(text), text.splitlines()) == ["lake.url"]
 
 
-def test_what_the_chart_sets_is_a_documented_setting(release: Any) -> None:
+def test_what_the_chart_sets_for_stages_is_a_documented_setting(release: Any) -> None:
     (settings,) = [config["data"] for name, config in release.of("ConfigMap").items() if name == "deftunes-settings"]
-    names = set(settings) | {name for pod in release.pods for name in pod.env}
+    stages = [pod for pod in release.pods if "/airflow" not in pod.container["image"]]
+    names = set(settings) | {name for pod in stages for name in pod.env}
     standard = {"HOME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     documented = set(re.findall(r"^\| ([A-Z_0-9]+) \|", SETTINGS.read_text(), re.MULTILINE))
     assert names - standard - documented == set()
@@ -168,11 +201,12 @@ def test_what_the_chart_sets_is_a_documented_setting(release: Any) -> None:
         (f"deftunes-{'x' * 44}", f"deftunes-{'x' * 26}"),
     ],
 )
-def test_names_follow_the_release_and_fit(chart: Any, release: str, prefix: str) -> None:
-    other = replace(chart, name=release).render("--values", str(CHART / "ci" / "evaluation-values.yaml"))
+def test_names_follow_the_release_and_fit(chart: Any, examples: Any, release: str, prefix: str) -> None:
+    other = replace(chart, name=release).render(*examples("airflow"))
     assert f"{prefix}-extract-sessions" in other.of("CronJob")
     assert all(document["metadata"]["name"].startswith(prefix) for document in other.all)
     assert max(map(len, other.of("CronJob"))) <= 52
+    assert max(len(document["metadata"]["name"]) for document in other.all) <= 63 - len("-10000")
     assert other.of("ConfigMap")[f"{prefix}-settings"]["data"]["DEFTUNES_API_URL"] == f"http://{prefix}-shop:8000"
 
 
@@ -195,23 +229,61 @@ def test_great_numbers_stay_whole(chart: Any) -> None:
     assert repr(job["activeDeadlineSeconds"]) == "8000000"
 
 
-@pytest.mark.parametrize("name", ["evaluation", "production"])
-def test_the_notes_name_what_is_there(chart: Any, tmp_path: Path, name: str) -> None:
-    """`helm template` prints no notes, so a copy of the chart puts them into a ConfigMap."""
+@pytest.fixture
+def notes(chart: Any, examples: Any, tmp_path: Path) -> Any:
+    """notes(example, …): `helm template` prints none, so a copy of the chart puts them into a ConfigMap."""
     copy = Path(shutil.copytree(CHART, tmp_path / "deftunes"))
     shutil.move(copy / "templates" / "NOTES.txt", copy / "notes")
     template = 'kind: ConfigMap\nmetadata: {name: notes}\ndata:\n  text: {{ tpl (.Files.Get "notes") . | quote }}\n'
     (copy / "templates" / "notes-configmap.yaml").write_text(template)
-    release = replace(chart, folder=copy).render("--values", str(CHART / "ci" / f"{name}-values.yaml"))
-    notes = release.of("ConfigMap")["notes"]["data"]["text"]
-    assert "helm test deftunes -n trial" in notes
-    assert set(re.findall(r"cronjob/(\S+)", notes)) == {"deftunes-extract-users"}
-    order = notes[notes.index("The other stages") :]
-    assert set(release.templates) - {"extract-users", "maintain"} == {w for w in release.templates if f"{w}" in order}
-    keys = {"evaluation": {"songs-password", "songs-dsn", "aws-access-key-id"}, "production": {"redshift-password"}}
-    assert all(key in notes for key in keys[name])
-    assert "<no value>" not in notes
-    assert "%!" not in notes
+
+    def read(name: str, *pairs: str) -> str:
+        values = [part for pair in pairs for part in ("--set", pair)]
+        release = replace(chart, folder=copy).render(*examples(name), *values)
+        text = release.of("ConfigMap")["notes"]["data"]["text"]
+        assert "helm test deftunes -n trial" in text
+        assert "<no value>" not in text
+        assert "%!" not in text
+        return text
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("evaluation", {"songs-password", "songs-dsn", "aws-access-key-id"}),
+        ("plain", {"songs-dsn"}),
+        ("airflow", {"songs-password", "songs-dsn", "database-password", "database-url", "admin-password"}),
+        ("production", {"redshift-password", "database-url", "admin-password", "alert-webhook", "fernet-key"}),
+    ],
+)
+def test_the_notes_name_every_key(notes: Any, name: str, keys: set[str]) -> None:
+    text = notes(name)
+    assert {key for key in keys if key not in text} == set()
+
+
+def test_the_notes_show_the_way_by_hand(notes: Any, evaluation: Any) -> None:
+    text = notes("evaluation")
+    assert set(re.findall(r"cronjob/(\S+)", text)) == {"deftunes-extract-users"}
+    order = text[text.index("The other stages") :]
+    workloads = set(evaluation.templates)
+    assert workloads - {"extract-users", "maintain"} == {workload for workload in workloads if workload in order}
+    assert "airflow" not in text.lower()
+
+
+def test_the_notes_show_the_way_to_airflow(notes: Any) -> None:
+    text = notes("airflow")
+    assert "port-forward service/deftunes-airflow-api-server 8080:8080" in text
+    assert "The first user is admin" in text
+    assert "get secret deftunes-airflow -o jsonpath='{.data.admin-password}'" in text
+    assert "@deftunes-airflow-database:5432/airflow" in text
+    assert "cronjob/" not in text
+    assert "admin-password" not in notes("airflow", "airflow.auth=simple")
+    assert "https://airflow.example" in (real := notes("production"))
+    assert "port-forward" not in real
+    assert "deftunes-airflow-keys, with jwt-secret" in real
+    assert "keep a copy" in notes("production", "airflow.keys.existingSecret=")
 
 
 def test_one_resource_kind_per_file() -> None:

@@ -49,3 +49,15 @@ spec:
 {{- include "deftunes.toBlocks" .Values.networkPolicy.egress.aws }}
 {{- end }}
 {{- end -}}
+
+{{/* Airflow's database: the evaluation's own pod, or the named addresses. */}}
+{{- define "deftunes.toAirflowDatabase" -}}
+{{- if .Values.evaluation.enabled }}
+- to:
+    {{- include "deftunes.peer" (dict "root" . "component" "airflow-database") | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: 5432}
+{{- else }}
+{{- include "deftunes.toBlocks" .Values.networkPolicy.egress.airflowDatabase }}
+{{- end }}
+{{- end -}}

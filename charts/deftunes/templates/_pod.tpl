@@ -4,12 +4,13 @@ The one place where a pod is described.
 deftunes.pod       root, workload [, name, label, annotations, command, args, deadline]: a stage's pod from the values' tables
 deftunes.podBody   metadata and spec of any pod of this chart; keys as used below. All pods are alike in what the
                    restricted pod security standard asks, in user, in /tmp as the only writable path and in labels.
+deftunes.container one container of it; `init` are the arguments of the same image's container that has to end first
 */}}
 {{- define "deftunes.pod" -}}
 {{- $root := .root -}}
 {{- $work := index $root.Values.workloads .workload -}}
 {{- $stage := index $root.Values.stages $work.stage -}}
-{{- $driver := and $root.Values.spark.executors.enabled $work.executors -}}
+{{- $driver := and $root.Values.spark.executors.enabled ($work.executors | default false) -}}
 {{- $args := $work.args -}}
 {{- if $work.interval -}}
 {{- with $root.Values -}}
@@ -28,15 +29,15 @@ deftunes.podBody   metadata and spec of any pod of this chart; keys as used belo
       "deadline" (coalesce .deadline $work.activeDeadlineSeconds $stage.activeDeadlineSeconds)
       "grace" $stage.terminationGracePeriodSeconds "resources" ($work.resources | default $stage.resources)
       "tmpSize" ($work.tmpSize | default $stage.tmpSize) "placement" (index $root.Values.placement $work.stage)
-      "stage" true "driver" $driver "spark" (has $work.stage (list "lake" "transform" "quality"))
+      "settings" (list "settings") "cloud" true "driver" $driver "token" $driver
+      "configs" (ternary (dict "executor" "/etc/deftunes/spark") dict $driver)
+      "spark" (has $work.stage (list "lake" "transform" "quality"))
       "secretFile" (ternary "songs-dsn" "" ($work.songsDsn | default false))
       "redshift" (and (eq $work.stage "dbt") (eq $root.Values.serving.target "redshift"))) -}}
 {{- end -}}
 
 {{- define "deftunes.podBody" -}}
 {{- $root := .root -}}
-{{- $tmp := .tmpVolume | default "tmp" -}}
-{{- $secret := $root.Values.credentials.existingSecret -}}
 metadata:
   {{- with .name }}
   name: {{ . }}
@@ -62,8 +63,8 @@ spec:
   {{- end }}
   terminationGracePeriodSeconds: {{ int64 .grace }}
   serviceAccountName: {{ include "deftunes.fullname" $root }}-{{ .component }}
-  # only a Spark driver talks to the API server
-  automountServiceAccountToken: {{ .driver | default false }}
+  # only what makes pods talks to the API server
+  automountServiceAccountToken: {{ .token | default false }}
   # a Service named like a program would set variables that the program reads as its own
   enableServiceLinks: false
   {{- with $root.Values.image.pullSecrets }}
@@ -82,98 +83,115 @@ spec:
     fsGroup: 10001
     seccompProfile:
       type: RuntimeDefault
+  {{- with .init }}
+  initContainers:
+    {{- include "deftunes.container" (omit (merge (dict "container" "wait" "args" .) $) "command" "ports" "probes") | nindent 4 }}
+  {{- end }}
   containers:
-    - name: {{ .container }}
-      image: {{ include "deftunes.image" (dict "root" $root "image" .image) }}
-      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      {{- with .command }}
-      command:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with .args }}
-      args:
-        {{- range . }}
-        - {{ . | quote }}
-        {{- end }}
-      {{- end }}
-      {{- if .stage }}
-      envFrom:
-        - configMapRef:
-            name: {{ include "deftunes.fullname" $root }}-settings
-      {{- end }}
-      env:
-        - name: HOME
-          value: /tmp
-        {{- if and .stage (include "deftunes.awsKeys" $root) }}
-        - name: AWS_ACCESS_KEY_ID
-          valueFrom:
-            secretKeyRef: {name: {{ $secret }}, key: aws-access-key-id}
-        - name: AWS_SECRET_ACCESS_KEY
-          valueFrom:
-            secretKeyRef: {name: {{ $secret }}, key: aws-secret-access-key}
-        {{- end }}
-        {{- if eq (.secretFile | default "") "songs-dsn" }}
-        - name: DEFTUNES_SONGS_DSN_FILE
-          value: /etc/deftunes/credentials/songs-dsn
-        {{- end }}
-        {{- if .redshift }}
-        - name: REDSHIFT_PASSWORD
-          valueFrom:
-            secretKeyRef: {name: {{ $secret }}, key: redshift-password}
-        {{- end }}
-        {{- if .spark }}
-        {{- include "deftunes.sparkEnv" . | nindent 8 }}
-        {{- end }}
-      {{- with .ports }}
-      ports:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- if .driver }}
-      ports:
-        - {name: driver, containerPort: 7078, protocol: TCP}
-        - {name: blocks, containerPort: 7079, protocol: TCP}
-      {{- end }}
-      {{- with .probes }}
-      {{- toYaml . | nindent 6 }}
-      {{- end }}
-      {{- with .resources }}
-      resources:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      securityContext:
-        allowPrivilegeEscalation: false
-        readOnlyRootFilesystem: true
-        capabilities:
-          drop: [ALL]
-      volumeMounts:
-        - name: {{ $tmp }}
-          mountPath: /tmp
-        {{- if .secretFile }}
-        - name: credentials
-          mountPath: /etc/deftunes/credentials
-          readOnly: true
-        {{- end }}
-        {{- if .driver }}
-        - name: executor
-          mountPath: /etc/deftunes/spark
-          readOnly: true
-        {{- end }}
+    {{- include "deftunes.container" . | nindent 4 }}
   volumes:
-    - name: {{ $tmp }}
+    - name: {{ .tmpVolume | default "tmp" }}
       emptyDir:
         sizeLimit: {{ .tmpSize }}
     {{- if .secretFile }}
     - name: credentials
       secret:
-        secretName: {{ $secret }}
+        secretName: {{ .secret | default $root.Values.credentials.existingSecret }}
         defaultMode: 0440
         items:
           - {key: {{ .secretFile }}, path: {{ .secretFile }}}
     {{- end }}
-    {{- if .driver }}
-    - name: executor
+    {{- range $suffix, $_ := .configs }}
+    - name: {{ $suffix }}
       configMap:
-        name: {{ include "deftunes.fullname" $root }}-executor
+        name: {{ include "deftunes.fullname" $root }}-{{ $suffix }}
+    {{- end }}
+{{- end -}}
+
+{{- define "deftunes.container" -}}
+{{- $root := .root -}}
+{{- $secret := $root.Values.credentials.existingSecret -}}
+- name: {{ .container }}
+  image: {{ include "deftunes.image" (dict "root" $root "image" .image) }}
+  imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+  {{- with .command }}
+  command:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .args }}
+  args:
+    {{- range . }}
+    - {{ . | quote }}
+    {{- end }}
+  {{- end }}
+  {{- with .settings }}
+  envFrom:
+    {{- range . }}
+    - configMapRef:
+        name: {{ include "deftunes.fullname" $root }}-{{ . }}
+    {{- end }}
+  {{- end }}
+  env:
+    - name: HOME
+      value: /tmp
+    {{- if and .cloud (include "deftunes.awsKeys" $root) }}
+    - name: AWS_ACCESS_KEY_ID
+      valueFrom:
+        secretKeyRef: {name: {{ $secret }}, key: aws-access-key-id}
+    - name: AWS_SECRET_ACCESS_KEY
+      valueFrom:
+        secretKeyRef: {name: {{ $secret }}, key: aws-secret-access-key}
+    {{- end }}
+    {{- if eq (.secretFile | default "") "songs-dsn" }}
+    - name: DEFTUNES_SONGS_DSN_FILE
+      value: /etc/deftunes/credentials/songs-dsn
+    {{- end }}
+    {{- if .redshift }}
+    - name: REDSHIFT_PASSWORD
+      valueFrom:
+        secretKeyRef: {name: {{ $secret }}, key: redshift-password}
+    {{- end }}
+    {{- if .spark }}
+    {{- include "deftunes.sparkEnv" . | nindent 4 }}
+    {{- end }}
+    {{- if .airflow }}
+    {{- include "deftunes.airflowEnv" . | nindent 4 }}
+    {{- end }}
+  {{- with .ports }}
+  ports:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if .driver }}
+  ports:
+    - {name: driver, containerPort: 7078, protocol: TCP}
+    - {name: blocks, containerPort: 7079, protocol: TCP}
+  {{- end }}
+  {{- with .probes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with .resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  # the last lines it wrote are what `kubectl describe` and Airflow's alert say of a failed pod
+  terminationMessagePolicy: FallbackToLogsOnError
+  securityContext:
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities:
+      drop: [ALL]
+  volumeMounts:
+    - name: {{ .tmpVolume | default "tmp" }}
+      mountPath: /tmp
+    {{- if .secretFile }}
+    - name: credentials
+      mountPath: {{ .secretPath | default "/etc/deftunes/credentials" }}
+      readOnly: true
+    {{- end }}
+    {{- range $suffix, $path := .configs }}
+    - name: {{ $suffix }}
+      mountPath: {{ $path }}
+      readOnly: true
     {{- end }}
 {{- end -}}
 

@@ -40,7 +40,8 @@
 {{- fail "environment production together with aws.endpoint: that is for stand-ins of AWS; leave it empty" -}}
 {{- end -}}
 {{- $unpinned := list -}}
-{{- range $image := list "extract" "lake" "transform" "quality" "dbt" -}}
+{{- $images := list "extract" "lake" "transform" "quality" "dbt" -}}
+{{- range $image := ternary (append $images "airflow") $images $v.airflow.enabled -}}
 {{- if not (index $v.image.digests $image) -}}{{- $unpinned = append $unpinned $image -}}{{- end -}}
 {{- end -}}
 {{- if and $unpinned (or (has $v.image.registry (list "" "deftunes.local")) (not $v.image.tag)) -}}
@@ -60,10 +61,33 @@
 {{- fail "spark.executors.instances.min is above max: lower the one or raise the other" -}}
 {{- end -}}
 {{- end -}}
+{{- if $v.airflow.enabled -}}
+{{- include "deftunes.refuseAirflow" $v -}}
+{{- end -}}
 {{- $own := include "deftunes.settings" . | fromYaml -}}
 {{- range $name, $_ := $v.extraSettings -}}
 {{- if or (hasKey $own $name) (hasPrefix "DEFTUNES_SPARK_EXECUTOR" $name) (has $name (list "DEFTUNES_SPARK_MASTER" "DEFTUNES_SPARK_DRIVER_MEMORY" "DEFTUNES_SONGS_DSN_FILE")) -}}
 {{- fail (printf "extraSettings.%s: the chart sets this one itself; use its own value instead" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "deftunes.refuseAirflow" -}}
+{{- $evaluation := .evaluation.enabled -}}
+{{- with .airflow -}}
+{{- if not .existingSecret -}}
+{{- fail "airflow.existingSecret is empty: make a Secret with the key database-url in this namespace and name it, or set airflow.enabled to false" -}}
+{{- end -}}
+{{- if and (eq .auth "simple") (not $evaluation) -}}
+{{- fail "airflow.auth is simple, which makes everybody administrator: set it to fab, or evaluation.enabled for a trial" -}}
+{{- end -}}
+{{- if and .logs.url $evaluation -}}
+{{- fail "evaluation.enabled together with airflow.logs.url: an evaluation has one bucket, its own; leave it empty" -}}
+{{- end -}}
+{{- range $name, $pipeline := .pipelines -}}
+{{- if and $pipeline.end (lt $pipeline.end $pipeline.start) -}}
+{{- fail (printf "airflow.pipelines.%s.end is before its start: give a later month, or leave it empty to go on for ever" $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
