@@ -20,7 +20,7 @@ from deftunes_simulator.faults import KINDS
 COMMAND = [sys.executable, "-m", "deftunes_simulator"]
 
 
-@pytest.mark.parametrize("command", ["serve", "load-songs", "cloud", "faults"])
+@pytest.mark.parametrize("command", ["serve", "load-songs", "database", "cloud", "faults"])
 def test_every_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])

@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 from deftunes_cli import run as runs
+from deftunes_cli.airflow.commands import app as airflow
 from deftunes_cli.home import Home, embed, home_of
 from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
@@ -38,6 +39,7 @@ app = typer.Typer(
     help="From raw sources to trusted sales figures. State lives in DEFTUNES_HOME (default .deftunes).",
 )
 app.add_typer(jobs, name="job")
+app.add_typer(airflow, name="airflow")
 
 
 class Pipeline(StrEnum):

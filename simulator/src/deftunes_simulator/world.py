@@ -7,7 +7,6 @@ with start_world(WorldConfig(seed=7), home) as world:   # about two seconds
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -24,8 +23,9 @@ from typing import IO, Any
 
 from .catalogue import stream_songs
 from .config import WorldConfig
-from .database import LOOPBACK, SongsDatabase, data_folder
+from .database import SongsDatabase
 from .errors import ConfigError, WorldUnavailable
+from .postgres import LOOPBACK, claim, data_folder
 from .songs_table import load_songs
 
 _START_SECONDS = 60
@@ -76,8 +76,7 @@ class World:
 
         Raises ConfigError, WorldUnavailable or DatabaseUnavailable.
         """
-        self.home.mkdir(parents=True, exist_ok=True)
-        self._claim_home()
+        self._lock = claim(self.home, "world")
         try:
             self._report = self._launch_api()  # it starts up while PostgreSQL does
             if self.database is not None:
@@ -140,15 +139,6 @@ class World:
                 return answer
         except urllib.error.HTTPError as error:
             raise ConfigError(f"the API refused the faults: {error.read().decode()}") from error
-
-    def _claim_home(self) -> None:
-        self._lock = (self.home / "world.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            self._lock = None
-            raise ConfigError(f"another world runs in {self.home}; stop it or choose another folder") from error
 
     def _launch_api(self) -> IO[bytes]:
         """Start the API process; return the pipe on which it will report its port."""

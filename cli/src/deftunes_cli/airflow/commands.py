@@ -1,0 +1,99 @@
+"""`deftunes airflow backfill|trigger|state`: parses, connects, calls one function, maps the result to an exit code.
+
+deftunes airflow backfill --pipeline api --start 2020-01-01 --end 2020-03-01
+deftunes airflow state --json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from deftunes_cli.airflow import work
+from deftunes_cli.airflow.follow import Following
+from deftunes_cli.airflow.settings import AirflowSettings
+from deftunes_cli.airflow.work import Monthly, Pipeline, Reprocess
+from deftunes_contract.settings import from_environment
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Runs of the pipelines in Airflow. DEFTUNES_AIRFLOW_URL and its kin say where it is and who asks.",
+    epilog="Examples: deftunes airflow state · "
+    "deftunes airflow backfill --pipeline api --start 2020-01-01 --end 2020-03-01",
+)
+
+Follow = Annotated[bool, typer.Option(help="Print what changes and end with the runs' outcome.")]
+
+
+@app.command(
+    epilog="Examples: deftunes airflow backfill --pipeline api --start 2020-01-01 --end 2020-03-01 · "
+    "deftunes airflow backfill --pipeline songs --start 2020-02-01 --end 2020-03-01 --reprocess completed --no-follow"
+)
+def backfill(
+    pipeline: Annotated[Monthly, typer.Option(help="Which pipeline.")],
+    start: Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")],
+    end: Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")],
+    reprocess: Annotated[Reprocess, typer.Option(help="Which months that have a run are run again.")] = Reprocess.NONE,
+    follow: Follow = True,
+) -> None:
+    """Run whole months, one after the other: those without a run, or those asked for again. 65: a gate closed."""
+    months = work.months_of(start, end)
+    with work.connect(from_environment(AirflowSettings)) as airflow:
+        _end(work.backfill(airflow, pipeline, months, reprocess, _say), follow)
+
+
+@app.command(
+    epilog="Examples: deftunes airflow trigger --pipeline api --start 2020-02-01 --end 2020-03-01 --entities users · "
+    "deftunes airflow trigger --pipeline maintenance"
+)
+def trigger(
+    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")],
+    start: Annotated[str, typer.Option(metavar="DAY", help="First day of the month, inside.")] = "",
+    end: Annotated[str, typer.Option(metavar="DAY", help="First day of the next month, outside.")] = "",
+    entities: Annotated[
+        list[str] | None, typer.Option(metavar="ENTITY", help="Load only this one; repeatable. Default: all.")
+    ] = None,
+    follow: Follow = True,
+) -> None:
+    """Run one month by hand, beside the run that it may have, or some of its entities. 65: a gate closed."""
+    with work.connect(from_environment(AirflowSettings)) as airflow:
+        _end(work.trigger(airflow, pipeline, start, end, entities or [], _say), follow)
+
+
+@app.command(epilog="Examples: deftunes airflow state · deftunes airflow state --pipeline api --json")
+def state(
+    pipeline: Annotated[Monthly | None, typer.Option(help="Which pipeline; default: both.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+) -> None:
+    """The latest run of every month: state, name, seconds, and which task failed with what words."""
+    with work.connect(from_environment(AirflowSettings)) as airflow:
+        rows = work.state(airflow, [pipeline] if pipeline else list(Monthly))
+    if as_json:
+        _write(json.dumps([row.to_json() for row in rows], indent=2))
+        return
+    table = [("pipeline", "month", "state", "seconds", "run", "failed")]
+    for row in rows:
+        seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
+        failed = "; ".join(map(str, row.failed))
+        table.append((row.pipeline, row.start[:7], row.state, seconds, row.run_id, failed))
+    widths = [max(len(line[at]) for line in table) for at in range(len(table[0]))]
+    for line in table:
+        _write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _end(following: Following, follow: bool) -> None:
+    if follow:
+        _say(following.to_the_end(_write))
+
+
+def _write(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # the result itself, for pipes
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  # for the person at the terminal
