@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
-from walk import REPOSITORY, Shell, blocks
+from walk import Shell, section
 
 
 def figures(shell: Shell) -> dict[str, Any]:
     """`deftunes verify --json`, as docs/kubernetes.md says, without what differs between equal states: who ran when."""
-    page = (REPOSITORY / "docs" / "kubernetes.md").read_text(encoding="utf-8")
-    (section,) = re.findall(r"^## The figures\n(.*?)^## ", page, flags=re.DOTALL | re.MULTILINE)
-    shell.script(blocks(section), seconds=300)
+    shell.script(section("kubernetes.md", "The figures"), seconds=300)
     return comparable(json.loads((shell.folder / "verify.json").read_text(encoding="utf-8")))
 
 

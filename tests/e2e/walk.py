@@ -41,22 +41,32 @@ def blocks(markdown: str) -> str:
     return "\n".join(re.findall(r"^```bash\n(.*?)^```", markdown, flags=re.DOTALL | re.MULTILINE))
 
 
+def section(page: str, name: str) -> str:
+    """The ```bash blocks of one section of a page in docs/."""
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    (found,) = re.findall(rf"^## {name}\n(.*?)^## ", text, flags=re.DOTALL | re.MULTILINE)
+    return blocks(found)
+
+
 @dataclass(frozen=True)
 class Shell:
     """Runs commands from the repository's root, with kubectl, helm and deftunes on PATH."""
 
     environment: dict[str, str]
     folder: Path
+    namespace: str = "deftunes"
 
     @classmethod
-    def on(cls, cluster: Cluster, folder: Path) -> Shell:
+    def on(cls, cluster: Cluster, folder: Path, namespace: str = "deftunes") -> Shell:
         """A shell of its own: changing its current namespace changes nobody else's."""
         own = folder / "kubeconfig"
         shutil.copy(cluster.kubeconfig, own)
         own.chmod(0o600)
         path = f"{_CACHE}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         kept = {k: v for k, v in os.environ.items() if not re.match(r"DEFTUNES_|AWS_", k)}
-        shell = cls(kept | {"PATH": path, "KUBECONFIG": str(own), "DEFTUNES_HOME": str(folder / "home")}, folder)
+        shell = cls(
+            kept | {"PATH": path, "KUBECONFIG": str(own), "DEFTUNES_HOME": str(folder / "home")}, folder, namespace
+        )
         if cluster.context:
             shell.run(f"kubectl config use-context {cluster.context}")
         return shell
@@ -77,7 +87,7 @@ class Shell:
         )
         if done.returncode:
             state = self.try_(
-                "kubectl get pods,jobs --namespace deftunes; kubectl get events --namespace deftunes"
+                f"kubectl get pods,jobs --namespace {self.namespace}; kubectl get events --namespace {self.namespace}"
                 " --sort-by=.lastTimestamp | tail -20"
             )
             raise AssertionError(f"ended with {done.returncode}:\n{done.stdout[-6000:]}\n{state}")
@@ -99,7 +109,7 @@ class Shell:
 
     def get(self, what: str) -> Any:
         """`kubectl get … -o json` in the platform's namespace."""
-        return json.loads(self.run(f"kubectl get {what} --namespace deftunes --output json"))
+        return json.loads(self.run(f"kubectl get {what} --namespace {self.namespace} --output json"))
 
     def until(self, what: str, ready: Callable[[], Any], seconds: float = 120) -> Any:
         """Wait until something is so."""
