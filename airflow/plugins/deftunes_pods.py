@@ -98,8 +98,9 @@ def stage_pod(
         "kubernetes_conn_id": None,
         # waiting costs a row in the triggerer, not a process
         "deferrable": True,
-        "poll_interval": 1,
-        "startup_check_interval_seconds": 1,
+        # quick, but not quicker than the scheduler learns that the task waits (min_heartbeat_interval in the chart)
+        "poll_interval": 2,
+        "startup_check_interval_seconds": 2,
         # a node that must be started and an image of a gigabyte that must be fetched: a quarter of an hour each
         "schedule_timeout_seconds": 900,
         "startup_timeout_seconds": 900,

@@ -190,8 +190,8 @@ def evaluation(chart: Chart) -> Release:
 
 @pytest.fixture
 def airflow(chart: Chart) -> Release:
-    """The evaluation with Airflow in it."""
-    return _rendered(chart.helm, "airflow")
+    """The evaluation with Airflow in it, and with the executors that the example leaves out: all components at once."""
+    return chart.render(*example("airflow"), *given("spark.executors.enabled=true"))
 
 
 @pytest.fixture

@@ -22,6 +22,10 @@ AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK: "True"
 # tasks take seconds here: what a killed scheduler left behind is noticed within a minute, not five
 AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT: "60"
 AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL: "60"
+# a task's process that ended just after its last word is noticed after this many seconds. With the default of 5 a short
+# pod can end, and its task be queued again, before the scheduler knows that the first half is over: it then takes the
+# second for lost, and tries again for nothing
+AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL: "1"
 # DAGs come with the image and change with their pod only; parsing all of them twice a minute would be for nothing
 AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: "300"
 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: "1"
