@@ -10,6 +10,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,14 +83,13 @@ def embedded_months(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "DEFTUNES_SONGS_DSN": world.songs_dsn,
         }
         commands = [
-            "deftunes run --pipeline songs --start 2020-01-01 --end 2020-04-01",
-            "deftunes run --pipeline api --start 2020-01-01 --end 2020-05-01",
-            "deftunes verify --json",
+            "run --pipeline songs --start 2020-01-01 --end 2020-04-01",
+            "run --pipeline api --start 2020-01-01 --end 2020-05-01",
+            "verify --json",
         ]
         for command in commands:
-            done = subprocess.run(
-                command.split(), env=environment, capture_output=True, text=True, check=False, timeout=600
-            )
+            argv = [sys.executable, "-m", "deftunes_cli", *command.split()]
+            done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=600)
             assert done.returncode == 0, done.stderr[-3000:]
     return comparable(json.loads(done.stdout))
 
