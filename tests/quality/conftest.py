@@ -27,7 +27,7 @@ from deftunes_contract.zones import branch, interval_tag
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import stage_interval
 from deftunes_lake.tables import spark_schema, table_name
-from deftunes_quality.gate import Desk
+from deftunes_quality.desk import Desk
 from deftunes_quality.judge import judge_staged
 from deftunes_quality.staged import Staged, find_staged
 

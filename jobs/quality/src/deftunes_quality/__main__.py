@@ -16,7 +16,8 @@ from deftunes_contract.settings import from_environment
 from deftunes_contract.shelf import open_shelf
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.settings import SparkSettings
-from deftunes_quality.gate import Desk, pass_gates
+from deftunes_quality.desk import Desk
+from deftunes_quality.gate import pass_gates
 
 STAGE = "deftunes-quality"
 EXAMPLES = """\

@@ -8,30 +8,18 @@ it names the one snapshot that was judged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import structlog
-from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import load
 from deftunes_contract.exits import DataRefused, Temporary
 from deftunes_contract.gate import GateResult, write_gate_result
 from deftunes_contract.interval import Interval
-from deftunes_contract.settings import LakeSettings
-from deftunes_contract.shelf import Shelf
 from deftunes_lake.tables import table_name
 from deftunes_quality.decision import broken_gate
+from deftunes_quality.desk import Desk
 from deftunes_quality.refusal import opening, refusal, warning
 from deftunes_quality.staged import Staged, find_staged
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What a gate works with: the session, where the lake is, and its shelf."""
-
-    spark: SparkSession
-    settings: LakeSettings
-    shelf: Shelf
 
 
 def pass_gates(desk: Desk, entities: Sequence[str], interval: Interval, run_id: str) -> str:

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from deftunes_contract.gate import GateResult
 from deftunes_quality.checks import Facts
 from deftunes_quality.decision import gate_result
+from deftunes_quality.desk import Desk
 from deftunes_quality.figures import (
     Quarantined,
     column_faults,
@@ -20,7 +21,6 @@ from deftunes_quality.figures import (
     quarantine_examples,
     quarantine_rows,
 )
-from deftunes_quality.gate import Desk
 from deftunes_quality.outcomes import rule_results
 from deftunes_quality.progress import telling
 from deftunes_quality.references import find_unmatched
