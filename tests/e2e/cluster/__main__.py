@@ -11,6 +11,7 @@ kubectl afterwards: export KUBECONFIG=~/.local/state/deftunes/cluster/admin.conf
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
@@ -21,7 +22,7 @@ import control_plane
 import daemons
 import node
 import tools
-from places import KUBECONFIG, RUN, STATE
+from places import KUBECONFIG, LOCK, RUN, STATE
 
 DAEMONS = (
     "etcd",
@@ -66,15 +67,24 @@ def status() -> None:
 
 def main() -> None:
     """Do what the first argument says."""
-    verbs = {"tools": tools.install, "up": up, "images": builds.bake, "status": status, "down": down}
-    if len(sys.argv) != 2 or sys.argv[1] not in verbs:
+    verbs = {"tools": tools.install, "up": up, "images": builds.bake, "down": down}
+    if len(sys.argv) != 2 or sys.argv[1] not in {*verbs, "status"}:
         raise SystemExit(__doc__)
     if os.geteuid():
         raise SystemExit(
             "expected root: containerd, kubelet and the bridge need it; or use a cluster that exists:"
             " E2E_CONTEXT=<kubectl context> make e2e"
         )
-    verbs[sys.argv[1]]()
+    if sys.argv[1] == "status":
+        status()
+        return
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tools.say(f"another call works on this cluster ({LOCK}); waiting until it is done")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        verbs[sys.argv[1]]()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ ROOTFS = _CACHE / "bookworm.tar"
 
 STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "deftunes" / "cluster"
 """Certificates, etcd's data, containers, logs; gone with `make cluster-down`."""
+LOCK = Path("/run/deftunes-cluster.lock")
+"""Held by whoever changes the cluster: two at once would rewrite each other's configuration under running programs."""
 RUN = Path("/run/deftunes-cluster")
 """Sockets, whose paths must be short, and the pids of what was started."""
 LOGS = STATE / "logs"
