@@ -82,7 +82,7 @@ class Airflow:
             self._forward.wait()
             self._forward = None
 
-    def reconnect(self, seconds: float = 120) -> None:
+    def reconnect(self, seconds: float = 240) -> None:
         """Forward the port to an API server that answers."""
         deadline = time.monotonic() + seconds
         while True:
