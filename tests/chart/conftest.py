@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helm_binary import helm_or_skip
 
 CHART = Path(__file__).parents[2] / "charts" / "deftunes"
 KUBERNETES = "1.34.0"
@@ -169,12 +168,7 @@ def _rendered(helm: str, name: str) -> Release:
 
 @pytest.fixture(scope="session")
 def chart() -> Chart:
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    own = caches / "deftunes" / "cluster" / "bin" / "helm"
-    helm = str(own) if own.exists() else shutil.which("helm")
-    if helm is None:
-        pytest.skip(f"expected helm at {own} or on PATH, found none; make cluster-tools builds it")
-    return Chart(helm)
+    return Chart(helm_or_skip())
 
 
 @pytest.fixture(params=["evaluation", "airflow", "production", "plain"])

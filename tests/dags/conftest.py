@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helm_binary import helm_or_skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = REPOSITORY / "airflow"
@@ -48,14 +49,10 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The chart's pod templates in a folder, as the ConfigMap is mounted; DEFTUNES_POD_TEMPLATES names it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deftunes" / "cluster" / "bin"
-    helm = shutil.which("helm", path=f"{cache}:{os.environ['PATH']}")
-    if helm is None:
-        pytest.skip("no helm: make cluster-tools, or install Helm")
     values = CHART / "ci" / "production-values.yaml"
     rendered = subprocess.run(
         [
-            helm,
+            helm_or_skip(),
             "template",
             "deftunes",
             CHART,

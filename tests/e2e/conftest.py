@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from figures import comparable
-from walk import REPOSITORY, Shell, blocks, cluster_of
+from walk import REPOSITORY, Shell, blocks, clean_environment, cluster_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,8 +51,7 @@ def walked(shell: Shell) -> Shell:
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """`deftunes verify --json` of an embedded run over the same world: seed, scale and months of the chart."""
     home = tmp_path_factory.mktemp("embedded")
-    environment = {k: v for k, v in os.environ.items() if not re.match(r"DEFTUNES_|AWS_", k)}
-    environment["DEFTUNES_HOME"] = str(home)
+    environment = clean_environment() | {"DEFTUNES_HOME": str(home)}
     for command in (["deftunes", "demo", "--months", "2"], ["deftunes", "verify", "--json"]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, done.stderr[-3000:]

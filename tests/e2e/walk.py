@@ -36,6 +36,11 @@ def cluster_of(environment: Mapping[str, str]) -> Cluster | None:
     return Cluster(str(own), None) if environment.get("E2E") and own.is_file() else None
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings of a platform or of AWS."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("DEFTUNES_", "AWS_"))}
+
+
 def blocks(markdown: str) -> str:
     """All ```bash blocks of a page, as one script."""
     return "\n".join(re.findall(r"^```bash\n(.*?)^```", markdown, flags=re.DOTALL | re.MULTILINE))

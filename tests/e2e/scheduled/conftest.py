@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 from airflow_watch import Airflow, PodTimes
 from figures import comparable
-from walk import Shell, cluster_of, section
+from walk import Shell, clean_environment, cluster_of, section
 
 from deftunes_simulator.config import WorldConfig
 from deftunes_simulator.world import start_world
@@ -77,7 +76,7 @@ def embedded_months(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("embedded-months")
     # seed, scale and months are the chart's
     with start_world(WorldConfig(seed=42, scale=2000, months=4), folder / "world") as world:
-        environment = {k: v for k, v in os.environ.items() if not re.match(r"DEFTUNES_|AWS_", k)} | {
+        environment = clean_environment() | {
             "DEFTUNES_HOME": str(folder / "home"),
             "DEFTUNES_API_URL": world.api_url,
             "DEFTUNES_SONGS_DSN": world.songs_dsn,

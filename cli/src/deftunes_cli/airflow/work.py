@@ -16,11 +16,9 @@ from deftunes_cli.airflow import runs as read
 from deftunes_cli.airflow.follow import Following, Say
 from deftunes_cli.airflow.server import Airflow, Json, Missing, Pace, Taken, part
 from deftunes_cli.airflow.settings import AirflowSettings
+from deftunes_cli.stages import PIPELINES
 from deftunes_contract.exits import NothingToDo, Temporary, UsageError
 from deftunes_contract.interval import Interval, parse_day
-
-ENTITIES = {"api": ("users", "sessions"), "songs": ("songs",), "maintenance": ()}
-"""What each DAG carries."""
 
 
 class Monthly(StrEnum):
@@ -131,10 +129,11 @@ def trigger(airflow: Airflow, pipeline: str, start: str, end: str, entities: Seq
     else:
         month = Interval.parse(start, end)
         conf = {"start": str(month.start), "end": str(month.end)}
-    if strange := sorted(set(entities) - set(ENTITIES[pipeline])):
-        raise UsageError(f"--entities: expected some of {', '.join(ENTITIES[pipeline])}, found {', '.join(strange)}")
+    carried = PIPELINES.get(pipeline, ())
+    if strange := sorted(set(entities) - set(carried)):
+        raise UsageError(f"--entities: expected some of {', '.join(carried)}, found {', '.join(strange)}")
     if entities:
-        conf["entities"] = [one for one in ENTITIES[pipeline] if one in entities]
+        conf["entities"] = [one for one in carried if one in entities]
     dag = _dag(airflow, pipeline, say)
     # the time for people, the rest so that two of them in one second are two
     run_id = f"manual__{conf.get('start', 'now')}__{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
