@@ -3,9 +3,10 @@
     branch run_<run>_<D> + gate result ─► main, tag interval_<D>, tag before_<D>
 
 What protects it: nothing moves until every entity of the call has a passing gate result that names the very head of
-its branch. In one table main, tags and branch change in one commit, so a killed publish leaves each table either as it
-was or done, and calling it again does the rest. If main moved since the run staged its rows, the judged data files are
-put onto the new main first (on a branch of their own, counted and summed before it becomes main). Run alone:
+its branch, and the warehouse's readers can read that head (readers.py). In one table main, tags and branch change in
+one commit, so a killed publish leaves each table either as it was or done, and calling it again does the rest. If main
+moved since the run staged its rows, the judged data files are put onto the new main first (on a branch of their own,
+counted, summed and asked the same before it becomes main). Run alone:
 `deftunes-lake publish users sessions --start 2020-01-01 --end 2020-02-01`.
 """
 
@@ -34,6 +35,7 @@ from deftunes_contract.zones import branch as branch_name
 from deftunes_lake.native import Conflict, load_table
 from deftunes_lake.partitions import partition_rows, put_partition
 from deftunes_lake.races import until_settled
+from deftunes_lake.readers import refuse_unreadable
 from deftunes_lake.reading import read_snapshot
 from deftunes_lake.refs import change_refs, promote
 from deftunes_lake.snapshots import MAIN, Refs, Snapshot, is_ancestor, refs_of, snapshot_of
@@ -88,8 +90,8 @@ def publish(
 ) -> tuple[Published, ...]:
     """Publish one interval of a run, all entities or (when a gate is not open) none.
 
-    Raises DataRefused when a gate is closed; Temporary when something was not staged or not judged, or others kept
-    winning. Calling it again, after success or a kill, ends in the same state.
+    Raises DataRefused when a gate is closed or the warehouse could not read the result; Temporary when something was
+    not staged or not judged, or others kept winning. Calling it again, after success or a kill, ends in the same state.
     """
     targets = [
         Target(load(name), table_name(settings, name), interval.ingest_on, run_id) for name in facts_last(entities)
@@ -137,6 +139,10 @@ def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> int | None:
             f"{target}: the gate is closed by {broken or 'no named rule'}; nothing was published, main is as it was. "
             "Correct the source or the contract, then run extract, transform and quality again"
         )
+    main = refs_of(table).branches[MAIN]
+    # files that will be put onto another main are asked with that main, while no table of the call has moved
+    stands_on_main = is_ancestor(table, main, head.id) or is_ancestor(table, head.id, main)
+    refuse_unreadable(spark, str(target), table, head.id, None if stands_on_main else main)
     return head.id
 
 
@@ -209,4 +215,6 @@ def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot) -> 
             f"intervals on the new main, found {row['rows']}, {row['amount']} and {others}; main was not touched, "
             f"branch {branch} of {target.table} shows what was found"
         )
+    # the head was asked before, but this snapshot holds what came to main meanwhile as well
+    refuse_unreadable(spark, f"{target}, put onto the new main", table, candidate.id)
     return candidate
