@@ -86,6 +86,9 @@ def _jars(_: argparse.Namespace) -> str:
 def _warm(_: argparse.Namespace) -> str:
     # no lake is needed, and one that is set shall not be touched
     settings = from_environment(SparkSettings, DEFTUNES_LAKE="/")
+    if (file := archive_file(settings)).is_file():
+        # its name holds all that it was recorded with
+        return f"{file} was recorded before ({file.stat().st_size / 1e6:.0f} MB); remove it to record it again"
     size = record_archive(settings)
     return f"recorded {archive_file(settings)} ({size / 1e6:.0f} MB); Spark will start in about half the time"
 

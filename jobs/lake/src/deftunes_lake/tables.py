@@ -25,7 +25,7 @@ __all__ = ["CATALOG", "ensure_tables", "spark_schema", "spark_type", "table_name
 
 QUARANTINE = "quarantine"
 PROPERTIES = {
-    "format-version": "2",  # Redshift Spectrum and pyiceberg read v2 whole, v3 not yet
+    "format-version": "2",  # every reader reads v2 whole (readers.py)
     "write.delete.mode": "copy-on-write",  # Spectrum pays for every delete file it has to merge
     "write.update.mode": "copy-on-write",
     "write.merge.mode": "copy-on-write",
