@@ -344,3 +344,17 @@ def test_a_warehouse_has_no_serving_file(production: Any) -> None:
     assert settings["DEFTUNES_DBT_TARGET"] == "redshift"
     assert settings["REDSHIFT_PORT"] == "5439"
     assert not {"DEFTUNES_SERVING", "AWS_ENDPOINT_URL"} & set(settings)
+
+
+def test_the_role_of_the_dbt_pod_may_be_its_account(rendering: Any) -> None:
+    release = rendering(
+        "production",
+        "redshift.auth=iam",
+        "redshift.user=",
+        "redshift.workgroup=deftunes",
+        "redshift.readers={group:analysts,role:dashboards}",
+    )
+    settings = release.of("ConfigMap")["deftunes-settings"]["data"]
+    assert (settings["REDSHIFT_AUTH"], settings["REDSHIFT_WORKGROUP"]) == ("iam", "deftunes")
+    assert settings["REDSHIFT_READERS"] == "group:analysts,role:dashboards"
+    assert "REDSHIFT_PASSWORD" not in release.templates["dbt"].env

@@ -82,6 +82,11 @@ def test_the_schema_refuses(refusal: Any, pair: str, named: str) -> None:
         ),
         ("plain", ["serving.target=redshift", "redshift.user=x"], "redshift.host or redshift.user is empty: give both"),
         ("plain", ["serving.target=redshift", "redshift.host=x"], "redshift.host or redshift.user is empty: give both"),
+        (
+            "plain",
+            ["serving.target=redshift", "redshift.host=x", "redshift.auth=iam"],
+            "redshift.workgroup and redshift.cluster are empty",
+        ),
         ("production", ["serving.url=s3://bucket/a.duckdb"], "serving.url names a DuckDB file: leave it empty"),
         ("production", ["spark.executors.instances.min=11"], "min is above max: lower the one or raise the other"),
         (

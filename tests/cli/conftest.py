@@ -360,6 +360,7 @@ use deftunes_serving;
 create table dim_users as
     select user_id, user_lastname, user_name, user_since, place_name, country_code from users
     qualify row_number() over (partition by user_id order by ingest_on desc) = 1;
+create table dim_user_history as select user_id, true as is_current, country_code from dim_users;
 create table dim_songs as
     select song_id, track_id, title, release, year, artist_id from songs
     where ingest_on = (select max(ingest_on) from songs);
@@ -376,6 +377,9 @@ create view sales_per_country_vw as
     select month(session_start_time)::int as session_month, year(session_start_time)::int as session_year, country_code,
         sum(price)::decimal(38, 2) as total_sales
     from deftunes_serving.fact_session left join deftunes_serving.dim_users using (user_id) group by all;
+create view sales_per_country_at_sale_vw as
+    select country_code, sum(price)::decimal(38, 2) as total_sales
+    from deftunes_serving.fact_session left join deftunes_serving.dim_user_history using (user_id) group by all;
 create view user_activity_vw as
     select user_id, user_name, user_lastname, country_code, count(distinct session_id) as total_sessions,
         count(distinct session_start_time::date) as active_days, sum(price)::decimal(38, 2) as total_spent,

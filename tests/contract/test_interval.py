@@ -64,3 +64,10 @@ def test_a_range_that_cuts_a_month_is_refused() -> None:
         list(Interval.months(date(2020, 1, 1), date(2020, 2, 15)))
     with pytest.raises(UsageError, match="before --end"):
         list(Interval.months(date(2020, 2, 1), date(2020, 2, 1)))
+
+
+def test_a_month_is_read_as_people_write_it():
+    assert Interval.of_month("2020-12") == Interval(date(2020, 12, 1), date(2021, 1, 1))
+    for wrong in ("2020-13", "2020", "2020-01-01", "January"):
+        with pytest.raises(UsageError, match=f"--month: expected a month like 2020-01, found '{wrong}'"):
+            Interval.of_month(wrong)

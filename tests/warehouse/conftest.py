@@ -33,6 +33,7 @@ from pyiceberg.types import (
     StringType,
     TimestampType,
 )
+from random_shop import sale
 
 from deftunes_contract.entity import load
 from deftunes_contract.settings import LakeSettings
@@ -160,22 +161,6 @@ def publish(table: Table, name: str, ingest_on: date, rows: Iterable[Row]) -> No
         partition = And(partition, EqualTo("entity", str(full[0]["entity"])))
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # a new partition: nothing to delete
         table.overwrite(content, overwrite_filter=partition)
-
-
-def sale(session: str, item: int, track: str | None, price: str, **more: Any) -> dict[str, Any]:
-    """A row of sessions; `user` and `at` (ISO time) are short for user_id and session_start_time."""
-    row: dict[str, Any] = {
-        "session_id": session,
-        "item_no": item,
-        "song_id": track,
-        "artist_id": "AR0",
-        "user_id": more.pop("user", "u0"),
-        "price": Decimal(price),
-        "liked": False,
-    }
-    if at := more.pop("at", None):
-        row["session_start_time"] = datetime.fromisoformat(at)
-    return row | more
 
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -44,7 +44,7 @@ def test_a_failed_test_names_itself_its_model_and_its_rows(lake, built, sell, bu
 
 
 def test_what_is_only_worth_a_warning_is_counted_and_built(lake, built, build):
-    assert "passed 24 tests (3 with warnings)" in build()
+    assert "passed 33 tests (3 with warnings)" in build()
 
 
 def test_a_model_that_the_database_refuses_is_a_bug_and_named(lake, built, build, environment, tmp_path):
@@ -130,6 +130,6 @@ def test_a_build_of_some_models_leaves_the_others(lake, built, build):
 def test_help_has_examples_that_parse():
     shown = parser().format_help()
     examples = re.findall(r"^  deftunes-dbt (.*?)(?:   .*)?$", shown, re.MULTILINE)
-    assert len(examples) == 4
+    assert len(examples) == 6
     for example in examples:
         parser().parse_args(example.split())

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-VIEWS = ("sales_per_artist_vw", "sales_per_country_vw", "user_activity_vw", "music_preference_vw")
+VIEWS = (
+    "sales_per_artist_vw",
+    "sales_per_country_vw",
+    "sales_per_country_at_sale_vw",
+    "user_activity_vw",
+    "music_preference_vw",
+)
 
 
 def in_order(rows):

@@ -33,7 +33,7 @@ deftunes.container one container of it; `init` are the arguments of the same ima
       "configs" (ternary (dict "executor" "/etc/deftunes/spark") dict $driver)
       "spark" (has $work.stage (list "lake" "transform" "quality"))
       "secretFile" (ternary "songs-dsn" "" ($work.songsDsn | default false))
-      "redshift" (and (eq $work.stage "dbt") (eq $root.Values.serving.target "redshift"))) -}}
+      "redshift" (and (eq $work.stage "dbt") (eq $root.Values.serving.target "redshift") (eq $root.Values.redshift.auth "password"))) -}}
 {{- end -}}
 
 {{- define "deftunes.podBody" -}}

@@ -49,8 +49,11 @@
 {{- end -}}
 {{- end -}}
 {{- if eq $v.serving.target "redshift" -}}
-{{- if not (and $v.redshift.host $v.redshift.user) -}}
+{{- if not (and $v.redshift.host (or $v.redshift.user (eq $v.redshift.auth "iam"))) -}}
 {{- fail "serving.target is redshift, but redshift.host or redshift.user is empty: give both" -}}
+{{- end -}}
+{{- if and (eq $v.redshift.auth "iam") (not (or $v.redshift.workgroup $v.redshift.cluster)) -}}
+{{- fail "redshift.auth is iam, but redshift.workgroup and redshift.cluster are empty: name the one that AWS shall give credentials for" -}}
 {{- end -}}
 {{- if $v.serving.url -}}
 {{- fail "serving.target is redshift, but serving.url names a DuckDB file: leave it empty" -}}

@@ -34,7 +34,12 @@ DEFTUNES_SERVING: {{ .Values.serving.url | default (printf "%s/serving.duckdb" (
 REDSHIFT_HOST: {{ .Values.redshift.host | quote }}
 REDSHIFT_PORT: {{ int64 .Values.redshift.port | quote }}
 REDSHIFT_DATABASE: {{ .Values.redshift.database | quote }}
+REDSHIFT_AUTH: {{ .Values.redshift.auth | quote }}
 REDSHIFT_USER: {{ .Values.redshift.user | quote }}
+REDSHIFT_WORKGROUP: {{ .Values.redshift.workgroup | quote }}
+REDSHIFT_CLUSTER: {{ .Values.redshift.cluster | quote }}
+REDSHIFT_SPECTRUM_ROLE: {{ .Values.redshift.spectrumRole | quote }}
+REDSHIFT_READERS: {{ join "," .Values.redshift.readers | quote }}
 {{- end }}
 {{- $conf := deepCopy .Values.spark.conf }}
 {{- if .Values.spark.executors.enabled }}

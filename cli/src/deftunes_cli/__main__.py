@@ -129,6 +129,27 @@ def status(as_json: Json = False) -> None:
         found.render(Console())
 
 
+@app.command(epilog="Example: deftunes rollback --month 2020-02 --pipeline api")
+def rollback(
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month whose last publication is taken back.")],
+    pipeline: Annotated[Pipeline, typer.Option(help="Whose tables.")],
+) -> None:
+    """Show a month as it was before it was last published: the lake's tables, then the serving tables."""
+    from deftunes_cli.rollback import take_back
+
+    _home()
+    console = Console()
+    done = take_back(
+        runs.pipelines_of(pipeline),
+        Interval.of_month(month),
+        lambda call: console.print(f"{call.stage} …", highlight=False),
+    )
+    for sentence in (done.lake, done.serving):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    if not done.moved:
+        raise typer.Exit(ExitCode.NOTHING_TO_DO)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def simulate(context: typer.Context) -> None:
     """The simulated shop alone: everything after `simulate` goes to deftunes-simulator, e.g. serve --scale 2000."""

@@ -154,5 +154,9 @@ def new_run_id(now: datetime, pid: int) -> str:
 
 def plan_of(pipeline: str, months: Sequence[Interval], run_id: str, flags: Sequence[str], full_refresh: bool) -> Plan:
     """The plan for `--pipeline api|songs|all`."""
-    pipelines = tuple(stages.PIPELINES) if pipeline == "all" else (pipeline,)
-    return Plan(pipelines, tuple(months), run_id, tuple(flags), full_refresh)
+    return Plan(pipelines_of(pipeline), tuple(months), run_id, tuple(flags), full_refresh)
+
+
+def pipelines_of(pipeline: str) -> tuple[str, ...]:
+    """What `--pipeline api|songs|all` names."""
+    return tuple(stages.PIPELINES) if pipeline == "all" else (pipeline,)

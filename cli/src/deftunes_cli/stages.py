@@ -54,6 +54,12 @@ def publish(pipeline: str, month: Interval, run_id: str) -> Call:
     return _call("publish", "deftunes_lake.__main__", ("publish",), PIPELINES[pipeline], month, run_id)
 
 
+def rollback(entities: Sequence[str], month: Interval) -> Call:
+    """Main of a month → what it was before it was last published."""
+    when = ("--start", str(month.start), "--end", str(month.end))
+    return Call("rollback", "deftunes_lake.__main__", tuple(entities), ("rollback", *entities, *when), month.month)
+
+
 def build(months: Sequence[Interval], full_refresh: bool) -> Call:
     """Main → serving, all published months in one build: start-up is paid once."""
     argv = ["build", "--start", str(months[0].start), "--end", str(months[-1].end)]

@@ -7,7 +7,16 @@
 {# Whether this run replaces the asked intervals only. The flag is looked at first: asking for the table's existence
    needs a connection, and an offline compile with --full-refresh has none. #}
 {% macro replaces_intervals() -%}
-    {{ return(not flags.FULL_REFRESH and is_incremental()) }}
+    {{ return(not flags.FULL_REFRESH and adapter.dispatch('has_intervals', 'deftunes')()) }}
+{%- endmacro %}
+
+{% macro default__has_intervals() -%}
+    {{ return(is_incremental()) }}
+{%- endmacro %}
+
+{# Built beside what is public (macros/served.sql), so the model's own relation never exists; a first build is a full load. #}
+{% macro redshift__has_intervals() -%}
+    {{ return(true) }}
 {%- endmacro %}
 
 

@@ -159,6 +159,7 @@ def test_facts_of_an_interval_that_is_not_public(platform: Any) -> None:
     ("dimension", "key", "views"),
     [
         ("dim_users", "user_id", {"sales_per_country_vw", "user_activity_vw", "music_preference_vw"}),
+        ("dim_user_history", "user_id", {"sales_per_country_at_sale_vw"}),
         ("dim_artists", "artist_id", {"sales_per_artist_vw", "music_preference_vw"}),
         ("dim_songs", "track_id", {"music_preference_vw"}),
     ],
@@ -172,7 +173,7 @@ def test_a_join_that_fans_out(platform: Any, dimension: str, key: str, views: se
     assert {fault.subject for fault in verification.faults if fault.hop == "view"} == views
 
 
-@pytest.mark.parametrize("dimension", ["dim_users", "dim_songs", "dim_artists"])
+@pytest.mark.parametrize("dimension", ["dim_users", "dim_user_history", "dim_songs", "dim_artists"])
 def test_a_dimension_that_misses_a_published_member(platform: Any, dimension: str) -> None:
     platform.sabotage(
         f"delete from deftunes_serving.{dimension} where rowid = (select max(rowid) from deftunes_serving.{dimension})"

@@ -114,8 +114,9 @@ def test_json_holds_exact_decimals_and_sentences(platform: Any) -> None:
     assert sum(Decimal(sale["total_sales"]) for sale in values["sales"]) == Decimal("6.93")
     assert [fault["sentence"] for fault in values["faults"]] == [fault.sentence for fault in found.faults]
     assert list(values["tables"]) == [
-        "users", "sessions", "songs", "quarantine", "dim_users", "dim_songs", "dim_artists", "fact_session",
-        "sales_per_artist_vw", "sales_per_country_vw", "user_activity_vw", "music_preference_vw",
+        "users", "sessions", "songs", "quarantine", "dim_users", "dim_user_history", "dim_songs", "dim_artists",
+        "fact_session", "sales_per_artist_vw", "sales_per_country_vw", "sales_per_country_at_sale_vw",
+        "user_activity_vw", "music_preference_vw",
     ]  # fmt: skip
 
 

@@ -29,8 +29,10 @@ QUARANTINE_CONTENT = ("entity", "ingest_on", "rule", "reason", "units", "amount"
 """What counts of a quarantined row: not the run that refused it, nor when."""
 
 _CATALOGUE = f"{SCHEMA}.songs where ingest_on = (select max(ingest_on) from {SCHEMA}.songs)"
+_USERS = f"select distinct user_id from {SCHEMA}.users"
 _MEMBERS = {
-    "dim_users": f"select distinct user_id from {SCHEMA}.users",
+    "dim_users": _USERS,
+    "dim_user_history": _USERS,
     "dim_songs": f"select distinct track_id from {_CATALOGUE}",
     "dim_artists": f"select distinct artist_id from {_CATALOGUE}",
 }

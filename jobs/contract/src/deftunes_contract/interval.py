@@ -79,6 +79,15 @@ class Interval:
         return cls((ingest_on - timedelta(days=1)).replace(day=1), ingest_on)
 
     @classmethod
+    def of_month(cls, text: str, name: str = "--month") -> Interval:
+        """The month written `YYYY-MM`; `name` is the option it came from. Raises UsageError."""
+        try:
+            start = date.fromisoformat(f"{text}-01")
+        except ValueError:
+            raise UsageError(f"{name}: expected a month like 2020-01, found {text!r}") from None
+        return cls(start, _next_month(start))
+
+    @classmethod
     def months(cls, start: date, end: date) -> Iterator[Interval]:
         """Every calendar month of `[start, end)`, oldest first. Raises UsageError when a month would be cut."""
         if not start < end:

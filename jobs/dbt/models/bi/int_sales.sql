@@ -1,7 +1,8 @@
 {{ config(materialized='ephemeral', contract={'enforced': false}) }}
 
--- The one place where the fact meets its dimensions. Left joins on keys that are unique in the dimension, so that no
--- sale is lost or doubled; what finds no member shows under the unknown one.
+-- The one place where the fact meets its dimensions as they are now (sales_per_country_at_sale_vw: as they were). Left
+-- joins on keys that are unique in the dimension, so that no sale is lost or doubled; what finds no member shows under
+-- the unknown one.
 
 with sales as (
 

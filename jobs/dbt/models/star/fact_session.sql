@@ -1,6 +1,6 @@
 {{
     config(
-        materialized='incremental',
+        materialized=outlived(),
         incremental_strategy='replace_intervals',
         on_schema_change='fail',
         dist='user_id',

@@ -3,7 +3,8 @@
 Data flow: Iceberg `main` (read through DuckDB's views, or Redshift's external schema) -> staging -> star -> BI views.
 
 What protects the output: the embedded target is built in a copy that takes the serving file's name when every model
-and every test is done (`showcase`); builds wait for each other. Alone:
+and every test is done (`showcase`), Redshift's in a schema of its own whose rows become public in one transaction
+(`exchange`); builds wait for each other. Alone:
 
     DEFTUNES_LAKE=/tmp/lake deftunes-dbt build --start 2020-01-01 --end 2020-02-01
 """
@@ -19,6 +20,8 @@ from deftunes_contract.grammar import add_interval, enter, new_parser, run_id_of
 from deftunes_contract.interval import parse_day
 from deftunes_contract.settings import from_environment
 from deftunes_serving.build import Order, build
+from deftunes_serving.docs import generate
+from deftunes_serving.freshness import freshness
 from deftunes_serving.offline import compile_offline
 from deftunes_serving.settings import ProjectSettings, ServingSettings
 
@@ -29,6 +32,8 @@ EXAMPLES = """\
   deftunes-dbt build --start 2020-01-01 --end 2020-05-01          four months at once
   deftunes-dbt build --start 2020-01-01 --end 2020-02-01 --full-refresh
                                                                   everything published, from nothing
+  deftunes-dbt freshness                                          how old the published tables are
+  deftunes-dbt docs                                               the models' documentation, as a static site
   deftunes-dbt compile --target redshift                          the SQL for Redshift, without a connection
 """
 
@@ -41,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     add_interval(one)
     one.add_argument("--full-refresh", action="store_true", help="load every published interval, from nothing")
     one.add_argument("--select", nargs="+", default=[], metavar="MODEL", help="only these models and their tests (dbt)")
+    commands.add_parser("freshness", help="judge the age of the published tables; 65 when one is too old")
+    commands.add_parser("docs", help="write dbt's documentation site of what is served")
     other = commands.add_parser("compile", help="parse the project and write the SQL of a target; needs no connection")
     other.add_argument("--target", choices=("embedded", "redshift"), default="embedded", help="default: embedded")
     return top
@@ -51,6 +58,8 @@ def work(argv: Sequence[str]) -> str:
     arguments = parser().parse_args(argv)
     if arguments.command == "compile":
         return compile_offline(from_environment(ProjectSettings), arguments.target)
+    if arguments.command != "build":
+        return {"freshness": freshness, "docs": generate}[arguments.command](from_environment(ServingSettings))
     order = Order(
         start=parse_day(arguments.start, "--start"),
         end=parse_day(arguments.end, "--end"),

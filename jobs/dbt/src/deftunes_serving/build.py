@@ -1,9 +1,11 @@
 """One build: dbt's models and tests for some months, then the new state in the place of the old one.
 
-Data flow: published tables -> (copy of the serving file) staging, star, views, tests -> serving file.
+Data flow: published tables -> (copy of the serving file, or schema deftunes_building) staging, star, views, tests ->
+serving file, or schema deftunes_serving.
 
 Idempotent: a build replaces exactly the partitions of its months and rebuilds the dimensions from what is published
-now, so calling it again, for months in any order, gives the same tables. See `showcase` for what protects a reader.
+now, so calling it again, for months in any order, gives the same tables. What protects a reader: `showcase` (embedded),
+`warehouse` and `exchange` (Redshift).
 """
 
 from __future__ import annotations
@@ -13,22 +15,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import structlog
 
-from deftunes_contract.exits import StageError
+from deftunes_contract.exits import StageError, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.distant import brought, client_of
+from deftunes_serving.exchange import EVERYTHING, exchange, relations_of
 from deftunes_serving.outcome import Outcome, fault_of, judge, staged_cause
 from deftunes_serving.published import TABLES
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 from deftunes_serving.showcase import rebuilt
+from deftunes_serving.warehouse import SERVING, building, has_served
+
+FACT = "fact_session"
 
 log = structlog.get_logger("deftunes-dbt")
 
@@ -43,13 +50,20 @@ class Order:
     select: tuple[str, ...] = ()
 
     @property
+    def partitions(self) -> str:
+        """The condition on ingest_on that names the partitions to build; as macros/intervals.sql says it."""
+        if self.full_refresh:
+            return EVERYTHING
+        return f"ingest_on > date '{self.start}' and ingest_on <= date '{self.end}'"
+
+    @property
     def variables(self) -> Mapping[str, date]:
         """The vars that macros/intervals.sql reads."""
         return {"start": self.start, "end": self.end}
 
 
 def build(settings: ServingSettings, order: Order) -> str:
-    """Build and test; returns one sentence. Raises StageError with the state left as it was (embedded)."""
+    """Build and test; returns one sentence. Raises StageError with the state that readers see left as it was."""
     settings.check_target()
     list(Interval.months(order.start, order.end))  # raises for a cut month
     began = time.monotonic()
@@ -59,9 +73,8 @@ def build(settings: ServingSettings, order: Order) -> str:
         outcome, sales = _embedded(settings, order)
         place = _shown(settings)
     else:
-        environment = {"DEFTUNES_DBT_THREADS": str(settings.threads)}
-        outcome = _run(settings, order, environment, "tables that were rebuilt before the failure stay rebuilt")
-        sales, place = "", f"Redshift {settings.redshift_host}"
+        outcome, sales = _redshift(settings, order)
+        place = f"Redshift {settings.redshift_host}"
     for warning in outcome.warnings:
         log.warning(warning)
     return (
@@ -71,33 +84,56 @@ def build(settings: ServingSettings, order: Order) -> str:
 
 
 def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
-    with _serving(settings) as copy:
+    with _serving(settings) as (copy, file):
         if not copy.exists():
             # the first build loads every interval there is, and its tests must look at every interval too
             order = Order(order.start, order.end, full_refresh=True, select=order.select)
-        environment = {"DEFTUNES_DBT_FILE": str(copy), "DEFTUNES_DBT_THREADS": str(settings.threads)}
-        outcome = _run(settings, order, environment, f"{_shown(settings)} is as it was")
-        return outcome, _sales(copy)
+        environment = {
+            "DEFTUNES_DBT_FILE": str(copy),
+            "DEFTUNES_DBT_SERVED": str(file),
+            "DEFTUNES_DBT_THREADS": str(settings.threads),
+        }
+        began = datetime.now(UTC).replace(tzinfo=None)
+        outcome = judge(_run(settings, order, environment, unchanged := f"{_shown(settings)} is as it was"), unchanged)
+        return outcome, _sales(copy, began)
+
+
+def _redshift(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
+    unchanged = f"{SERVING} of Redshift {settings.redshift_host} is as it was"
+    if order.select:
+        raise UsageError(
+            "--select: a build for Redshift makes the whole state anew; select models of the embedded target"
+        )
+    with building(settings) as holder:
+        if not has_served(holder, FACT):
+            # see _embedded
+            order = Order(order.start, order.end, full_refresh=True)
+        results = _run(settings, order, {"DEFTUNES_DBT_THREADS": str(settings.threads)}, unchanged)
+        outcome = judge(results, unchanged)
+        exchanged = exchange(settings, holder, relations_of(results), order.partitions)
+        sales = f", in them {exchanged.items:,} sales of {exchanged.amount:,} USD,"
+        return outcome, sales + _restated(exchanged.restated, exchanged.change)
 
 
 @contextmanager
-def _serving(settings: ServingSettings) -> Iterator[Path]:
-    """A copy of the serving file that takes its place when the block ends, where it is: a folder or S3."""
+def _serving(settings: ServingSettings) -> Iterator[tuple[Path, Path]]:
+    """A copy of the serving file and the file, whose place it takes when the block ends: in a folder or in S3."""
     if not settings.is_distant:
         with rebuilt(settings.serving_file, settings.lock_seconds) as copy:
-            yield copy
+            yield copy, settings.serving_file
         return
     with tempfile.TemporaryDirectory(prefix="deftunes-serving-") as folder:
         file = Path(folder) / settings.serving_file
         with brought(client_of(), settings.serving, file), rebuilt(file, settings.lock_seconds) as copy:
-            yield copy
+            yield copy, file
 
 
 def _shown(settings: ServingSettings) -> str:
     return settings.serving if settings.is_distant else str(settings.serving_file)
 
 
-def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str], unchanged: str) -> Outcome:
+def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str], unchanged: str) -> Sequence[Any]:
+    """dbt's results, failures among them."""
     project = DbtProject(settings.dbt_project, settings.home, settings.target, environment)
     # unit tests judge the SQL, not the data: tests/warehouse runs them
     options = ["--exclude-resource-type", "unit_test"]
@@ -106,7 +142,7 @@ def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str]
         # embedded staging is never stored, so whatever is built needs it built again
         options += ["--select", *order.select, *(["path:models/staging"] if settings.target == "embedded" else [])]
     try:
-        results: Sequence[object] = project.run("build", *options, variables=order.variables)
+        return project.run("build", *options, variables=order.variables)
     except StageError:
         raise
     except Exception as error:
@@ -114,15 +150,24 @@ def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str]
             raise staged from None
         message = " ".join(str(error).split())
         raise fault_of(message)(f"dbt could not build {settings.dbt_project}; {unchanged}. {message}") from error
-    return judge(results, unchanged)
 
 
-def _sales(file: Path) -> str:
+def _sales(file: Path, began: datetime) -> str:
     """`, 30,000 sales of 28,123.45 USD` of the fact as it will be seen; empty when there is no fact."""
     with duckdb.connect(str(file), read_only=True) as connection:
         try:
             found = connection.execute("SELECT count(*), sum(price) FROM deftunes_serving.fact_session").fetchone()
+            rows, amount = found or (0, None)
+            found = connection.execute(
+                "SELECT count(*), sum(sales_change) FROM deftunes_serving.restatement WHERE restated_at >= $1", [began]
+            ).fetchone()
+            restated, change = found or (0, None)
         except duckdb.CatalogException:
             return ""
-    rows, amount = found or (0, None)
-    return f", in all {rows:,} sales of {amount or Decimal('0.00'):,} USD,"
+    sales = f", in all {rows:,} sales of {amount or Decimal('0.00'):,} USD,"
+    return sales + _restated(restated, change or Decimal("0.00"))
+
+
+def _restated(sums: int, change: Decimal) -> str:
+    """What the report `restatement` has to say about this build; empty for nothing."""
+    return f" restated {sums:,} sums by country and artist, {change:+,} USD in all," if sums else ""

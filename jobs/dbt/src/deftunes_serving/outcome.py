@@ -17,6 +17,7 @@ UNREACHABLE = (
     "Connection refused",
     "timed out",
     "InterfaceError",  # redshift_connector: the connection broke
+    "BrokenPipe",  # likewise
 )
 """Beginnings and parts of database messages that speak of the world, not of the SQL."""
 

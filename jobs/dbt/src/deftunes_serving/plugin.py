@@ -1,9 +1,15 @@
-"""The dbt-duckdb plugin of target `embedded`: the published tables, in the in-memory database `published_lake`.
+"""The dbt-duckdb plugin of target `embedded`: what a build reads beside the copy that it works on.
+
+The published tables are the in-memory database `published_lake`; the state that readers see meanwhile is `served`
+(macros/served.sql), read only, absent before the first build.
 
 dbt-duckdb loads this module by the name in profiles/profiles.yml when it connects.
 """
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
@@ -16,8 +22,15 @@ DATABASE = "published_lake"
 
 
 class Plugin(BasePlugin):
-    """Attaches the published tables once per connection to a serving file."""
+    """Attaches both once per connection to a serving file."""
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """See BasePlugin; called when dbt connects."""
         attach(conn, from_environment(LakeSettings), database=DATABASE)
+        served = Path(os.environ.get("DEFTUNES_DBT_SERVED", ""))
+        if served.is_file():
+            conn.execute(f"ATTACH IF NOT EXISTS {_quoted(served)} AS served (READ_ONLY)")
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

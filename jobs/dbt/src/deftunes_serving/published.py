@@ -10,6 +10,7 @@ extensions are loaded from installed wheels: nothing is downloaded.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -58,9 +59,7 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
     breaks its contract).
     """
     locations = metadata_locations(settings, TABLES)
-    _load_extensions(connection)
-    if any(location.startswith("s3://") for location in locations.values()):
-        _create_s3_secret(connection)
+    read_lake(connection, locations)
     schema = SCHEMA
     if database is not None:
         connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {database}")
@@ -78,6 +77,13 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
                 f"published table {name} at {location} cannot be read with the columns of contract {entity.version}: "
                 f"{error}"
             ) from None
+
+
+def read_lake(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str]) -> None:
+    """Enable a connection to read metadata files and data where they lie: extensions and, for S3, credentials."""
+    _load_extensions(connection)
+    if any(location.startswith("s3://") for location in locations.values()):
+        _create_s3_secret(connection)
 
 
 def _scan(entity: Entity, location: str) -> str:

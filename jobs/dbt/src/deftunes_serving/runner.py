@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ ALIKE_FOR_PARSING = {"DEFTUNES_DBT_FILE": f"{COPY_PREFIX}.duckdb", "DEFTUNES_DBT
 """A profile whose values differ from run to run makes dbt parse everything again; only the database's name matters."""
 
 _ONE_AT_A_TIME = threading.RLock()
-_PARSED: dict[tuple[Path, str], tuple[object, Any]] = {}
-"""(project, target) -> state of the project's files, its manifest."""
+_PARSED: dict[tuple[Path, str, str | None], tuple[object, Any]] = {}
+"""(project, target, schema of a documentation) -> state of the project's files, its manifest."""
 
 log = structlog.get_logger("deftunes-dbt")
 
@@ -49,29 +48,29 @@ class DbtProject:
     target: str
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, command: str, *options: str, variables: Mapping[str, date] | None = None) -> Sequence[Any]:
-        """Run one dbt command; returns dbt's results, one per node, for `outcome.judge`.
+    def run(self, command: str, *options: str, variables: Mapping[str, object] | None = None) -> Sequence[Any]:
+        """Run one dbt command (`build`, `source freshness`) with vars; returns dbt's results, one per node.
 
         Whether nodes succeeded is not looked at here. Raises what dbt raised when it could not run at all, UsageError
         for options that dbt does not accept.
         """
-        values = {name: value.isoformat() for name, value in (variables or {}).items()}
         with _ONE_AT_A_TIME:
             # dbt writes compiled SQL into the nodes it is handed and trips over it when it is handed them again
             manifest = self._parsed().deepcopy()
             with _environment(self.environment):
                 try:
-                    done = self._invoke(manifest, command, *options, "--vars", json.dumps(values))
+                    done = self._invoke(manifest, command, *options, "--vars", json.dumps(variables or {}, default=str))
                     return list(getattr(done, "results", None) or [])
                 finally:
                     _close_connections()
 
     def _parsed(self) -> Any:
         """The manifest, parsed once per state of the project's files."""
-        which, state = (self.folder, self.target), self._fingerprint()
+        schema = self.environment.get("DEFTUNES_DBT_SCHEMA")
+        which, state = (self.folder, self.target, schema), self._fingerprint()
         if which not in _PARSED or _PARSED[which][0] != state:
             began = time.monotonic()
-            with _environment(ALIKE_FOR_PARSING):
+            with _environment({**ALIKE_FOR_PARSING, **({"DEFTUNES_DBT_SCHEMA": schema} if schema else {})}):
                 _PARSED[which] = (state, self._invoke(None, "parse"))
             log.debug(f"parsed the dbt project in {time.monotonic() - began:.1f} s", project=str(self.folder))
         return _PARSED[which][1]
@@ -92,13 +91,15 @@ class DbtProject:
         from dbt.cli.main import dbtRunner
 
         # what dbt would print goes to its log file; people get this package's own lines
-        quiet = ("--quiet", "--no-use-colors", "--log-level", "none", "--log-level-file", "info", "--no-write-json")
+        quiet = ("--quiet", "--no-use-colors", "--log-level", "none", "--log-level-file", "info")
+        # its JSON files are what a documentation site shows; nothing else reads them
+        files = () if command.startswith("docs") else ("--no-write-json",)
         # dbt's partial parse is kept per target: another target's profile would throw it away
         places = ("--target-path", str(self.home / self.target), "--log-path", str(self.home / "logs"))
         project = ("--project-dir", str(self.folder), "--profiles-dir", str(self.folder / "profiles"))
         progress = _Progress()
         runner = dbtRunner(manifest=manifest, callbacks=[progress])
-        done = runner.invoke([*quiet, command, *project, *places, "--target", self.target, *options])
+        done = runner.invoke([*quiet, *files, *command.split(), *project, *places, "--target", self.target, *options])
         if progress.unmatched:
             raise UsageError(f"--select: the dbt project has nothing called {', '.join(progress.unmatched)}")
         if isinstance(done.exception, DbtUsageException):

@@ -47,7 +47,61 @@ class ProjectSettings(BaseSettings):
         return self.dbt_home or Path(tempfile.gettempdir()) / f"deftunes-dbt-{os.getuid()}"
 
 
-class ServingSettings(ProjectSettings, LakeSettings):
+class WarehouseSettings(BaseSettings):
+    """Redshift: where it is, who builds in it, who reads it. profiles/profiles.yml reads the same names."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    redshift_host: str = Field("", alias="REDSHIFT_HOST", description="address of the Redshift workgroup or cluster")
+    redshift_port: int = Field(5439, alias="REDSHIFT_PORT", description="its port")
+    redshift_database: str = Field("deftunes", alias="REDSHIFT_DATABASE", description="database in it")
+    redshift_auth: Literal["password", "iam"] = Field(
+        "password", alias="REDSHIFT_AUTH", description="iam asks AWS for credentials, as the identity of the pod"
+    )
+    redshift_user: str = Field(
+        "", alias="REDSHIFT_USER", description="account that owns deftunes_serving; empty with iam: the role's own"
+    )
+    redshift_password: SecretStr = Field(SecretStr(""), alias="REDSHIFT_PASSWORD", description="its password")
+    redshift_workgroup: str = Field(
+        "", alias="REDSHIFT_WORKGROUP", description="name of the serverless workgroup; with iam, this or the next"
+    )
+    redshift_cluster: str = Field("", alias="REDSHIFT_CLUSTER", description="name of the provisioned cluster")
+    redshift_sslmode: Literal["verify-full", "verify-ca", "require", "disable"] = Field(
+        "verify-full", alias="REDSHIFT_SSLMODE", description="how the server proves itself; disable is for trials"
+    )
+    redshift_spectrum_role: str = Field(
+        "default",
+        alias="REDSHIFT_SPECTRUM_ROLE",
+        pattern=r"^(default|arn:[A-Za-z0-9:/_+=,.@-]+)$",
+        description="role with which Redshift reads the lake: its ARN, or default for the namespace's own",
+    )
+    redshift_readers: str = Field(
+        "",
+        alias="REDSHIFT_READERS",
+        pattern=r"^((group|role):[A-Za-z_][A-Za-z0-9_]*(,(group|role):[A-Za-z_][A-Za-z0-9_]*)*)?$",
+        description="who may read deftunes_serving: group:analysts,role:dashboards",
+    )
+    redshift_query_group: str = Field(
+        "deftunes",
+        alias="REDSHIFT_QUERY_GROUP",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="label of the build's queries",
+    )
+
+    def missing(self) -> list[str]:
+        """Names of the variables without which nobody can connect."""
+        needed = {"REDSHIFT_HOST": self.redshift_host}
+        if self.redshift_auth == "password":
+            needed |= {
+                "REDSHIFT_USER": self.redshift_user,
+                "REDSHIFT_PASSWORD": self.redshift_password.get_secret_value(),
+            }
+        else:
+            needed |= {"REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER": self.redshift_workgroup or self.redshift_cluster}
+        return [name for name, value in needed.items() if not value]
+
+
+class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
     """All of it. Raises UsageError from the properties when a part that the target needs is missing."""
 
     target: Literal["embedded", "redshift"] = Field(
@@ -64,11 +118,6 @@ class ServingSettings(ProjectSettings, LakeSettings):
     lock_seconds: float = Field(
         900, ge=0, alias="DEFTUNES_DBT_LOCK_SECONDS", description="how long a build waits for another one"
     )
-    redshift_host: str = Field("", alias="REDSHIFT_HOST", description="address of the Redshift workgroup")
-    redshift_port: int = Field(5439, alias="REDSHIFT_PORT", description="its port")
-    redshift_database: str = Field("deftunes", alias="REDSHIFT_DATABASE", description="database in it")
-    redshift_user: str = Field("", alias="REDSHIFT_USER", description="account that owns deftunes_serving")
-    redshift_password: SecretStr = Field(SecretStr(""), alias="REDSHIFT_PASSWORD", description="its password")
 
     @property
     def is_distant(self) -> bool:
@@ -108,11 +157,7 @@ class ServingSettings(ProjectSettings, LakeSettings):
         """Raise UsageError naming what the target still needs."""
         if self.target == "embedded":
             self.serving_file  # noqa: B018  # raises
-        elif missing := [
-            name
-            for name, value in (("REDSHIFT_HOST", self.redshift_host), ("REDSHIFT_USER", self.redshift_user))
-            if not value
-        ]:
+        elif missing := self.missing():
             raise UsageError(f"DEFTUNES_DBT_TARGET=redshift needs {', '.join(missing)}; see docs/settings.md")
 
 

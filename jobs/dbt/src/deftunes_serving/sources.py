@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deftunes_contract.entity import Entity, load
+from deftunes_contract.entity import ENTITIES, Entity, load
 from deftunes_contract.settings import from_environment
 from deftunes_serving.published import SCHEMA, TABLES, sql_type
 from deftunes_serving.settings import ProjectSettings
@@ -24,6 +24,11 @@ sources:
     description: The published Iceberg tables; in Redshift an external schema over the Glue database.
     database: "{{{{ 'published_lake' if target.type == 'duckdb' else target.database }}}}"
     schema: {SCHEMA}
+    config:
+      # a month is published within days of its end: the next one is due after 31 more
+      freshness: {{warn_after: {{count: 40, period: day}}, error_after: {{count: 70, period: day}}}}
+      # the time of main's snapshot, as `deftunes-dbt freshness` found it
+      loaded_at_query: "select cast('{{{{ var('published_at')[this.identifier] }}}}' as timestamp)"
     tables:
 """
 
@@ -44,9 +49,14 @@ def _table(entity: Entity) -> str:
     return (
         f"      - name: {entity.name}\n"
         f"        description: {_text(purpose)}\n"
-        f"        config: {{meta: {{contract_version: {entity.version}}}}}\n"
+        f"        config: {{{_age(entity)}meta: {{contract_version: {entity.version}}}}}\n"
         f"        columns:\n{columns}"
     )
+
+
+def _age(entity: Entity) -> str:
+    """The quarantine changes only when something is set aside: how old it is says nothing."""
+    return "" if entity.name in ENTITIES else "freshness: null, "
 
 
 def _text(text: str) -> str:

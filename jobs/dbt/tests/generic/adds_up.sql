@@ -19,9 +19,9 @@ with shown as (
 
     select
         coalesce(sum({{ amount }}), 0) as amount,
-        {{ "coalesce(sum(" ~ items ~ "), 0)" if items else "null" }} as items,
+        {{ "coalesce(sum(" ~ items ~ "), 0)" if items else "cast(null as bigint)" }} as items,
         count(*) as rows_shown,
-        {{ "count(distinct " ~ key ~ ")" if key else "null" }} as keys_shown,
+        {{ "count(distinct " ~ key ~ ")" if key else "cast(null as bigint)" }} as keys_shown,
         count(case when {{ (required or ['1']) | join(' is null or ') }} is null then 1 end) as incomplete_rows,
         count(case when not ({{ valid or '1 = 1' }}) then 1 end) as invalid_rows
     from {{ model }}

@@ -1,0 +1,25 @@
+{#
+  What readers see while a build is at work: the public state, as it was before. Redshift holds it in schema
+  deftunes_serving beside deftunes_building; embedded it is the serving file, attached as `served` beside its copy
+  (deftunes_serving.plugin).
+#}
+
+{# A relation of the public state; none when there is none yet, and in a compile that may not ask (--no-introspect). #}
+{% macro served(name) -%}
+    {%- if not execute or not flags.INTROSPECT -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {{ return(adapter.get_relation(
+        database='served' if target.type == 'duckdb' else target.database, schema='deftunes_serving', identifier=name
+    )) }}
+{%- endmacro %}
+
+
+{#
+  How a model is built that public rows outlive. Embedded: incremental, in the copy of all that is served. Redshift: a
+  table of this build's rows alone, so that models and tests cost the asked months; `deftunes_serving.exchange` then moves
+  them as `incremental_strategy` says.
+#}
+{% macro outlived() -%}
+    {{ return('table' if target.type == 'redshift' else 'incremental') }}
+{%- endmacro %}

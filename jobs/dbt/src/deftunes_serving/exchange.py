@@ -1,0 +1,200 @@
+"""Redshift's deftunes_serving becomes what was built and tested, in one transaction.
+
+Data flow: deftunes_building (whole dimensions, this build's rows of the fact and of the report, views) ->
+deftunes_serving.
+
+Tables are kept and their rows exchanged, so whoever reads sees the state before or after and waits for nothing: a
+dropped or renamed table would make readers and the build wait for each other, and Redshift has no way to move a table
+between schemas (ALTER TABLE has no SET SCHEMA). TRUNCATE is not used: it commits on the spot. Views are made anew only
+when their definition changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from deftunes_contract.exits import StageError, Temporary
+from deftunes_serving.settings import ServingSettings
+from deftunes_serving.warehouse import BUILDING, SERVING, STAGING, ask, connect, message_of
+
+if TYPE_CHECKING:
+    from redshift_connector.core import Connection
+
+VIEWS = f"{STAGING}.served_view"
+"""Which definition each public view was made with (SHA-256)."""
+KINDS: dict[str | None, Literal["whole", "intervals", "appended"]] = {
+    None: "whole",
+    "replace_intervals": "intervals",
+    "append": "appended",
+}
+"""A table's incremental_strategy -> how its public rows are exchanged."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A model that was built: how its public rows are exchanged, its columns, a view's definition."""
+
+    name: str
+    kind: Literal["whole", "intervals", "appended", "view"]
+    columns: tuple[str, ...]
+    definition: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where the rows are that become public."""
+        return f"{BUILDING}.{self.name}"
+
+    @property
+    def target(self) -> str:
+        """Where they become public."""
+        return f"{SERVING}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """Items and money of the asked partitions, and what the build restated: how many sums, by how much in all."""
+
+    items: int
+    amount: Decimal
+    restated: int
+    change: Decimal
+
+
+def relations_of(results: Sequence[Any]) -> list[Relation]:
+    """What dbt built in deftunes_building: tables first, then views in the order in which they were built."""
+    found = [_relation(result.node) for result in results if _is_built(result.node)]
+    return sorted(found, key=lambda relation: relation.kind == "view")
+
+
+def _is_built(node: Any) -> bool:
+    is_model = node.resource_type == "model" and node.config.materialized != "ephemeral"
+    return bool(is_model and node.schema == BUILDING)
+
+
+def _relation(node: Any) -> Relation:
+    columns = tuple(column.name for column in node.columns.values())
+    if node.config.materialized == "view":
+        return Relation(node.name, "view", columns, node.compiled_code.replace(f'"{BUILDING}".', f'"{SERVING}".'))
+    return Relation(node.name, KINDS[node.config.incremental_strategy], columns)
+
+
+def exchange(settings: ServingSettings, holder: Connection, relations: Sequence[Relation], asked: str) -> Exchanged:
+    """Make the built state public; returns what readers see of the asked partitions now.
+
+    `asked` is the condition on ingest_on that names the partitions which the build replaces. `holder` holds the build's
+    lock. Raises Temporary when the lock was lost or the server refuses; deftunes_serving is as it was then.
+    """
+    with closing(connect(settings)) as connection:
+        try:
+            ask(connection, f"create table if not exists {VIEWS} (name varchar(128), definition varchar(64))")
+            ask(connection, "begin")
+            for relation in relations:
+                if relation.kind == "view":
+                    _define(connection, relation)
+                else:
+                    _replace(connection, relation, asked)
+            _grant(connection, settings)
+            ((items, amount),) = ask(
+                connection, f"select count(*), coalesce(sum(price), 0) from {SERVING}.fact_session where {asked}"
+            )
+            ((restated, change),) = ask(
+                connection, f"select count(*), coalesce(sum(sales_change), 0) from {BUILDING}.restatement"
+            )
+            _still_held(holder)
+            ask(connection, "commit")
+            return Exchanged(items, Decimal(amount), restated, Decimal(change))
+        except StageError:
+            raise
+        except Exception as error:
+            raise Temporary(
+                f"Redshift {settings.redshift_host} refused the exchange of {SERVING}: {message_of(error)}; it is as "
+                "it was, run the same command again"
+            ) from error
+
+
+def _still_held(holder: Connection) -> None:
+    """Raise Temporary when the connection that holds the lock is gone: another build may be at work."""
+    try:
+        ask(holder, "select 1")
+    except Exception as error:
+        raise Temporary(
+            f"the connection that held the lock of this build broke ({message_of(error)}), another build may be at "
+            "work; nothing was published, run the same command again"
+        ) from None
+
+
+def _replace(connection: Connection, relation: Relation, asked: str) -> None:
+    """Exchange a table's rows: all of them, those of the asked partitions, or none (appended)."""
+    built, public = (_layout(connection, name) for name in (relation.source, relation.target))
+    if built != public:
+        if public and (relation.kind == "appended" or (relation.kind == "intervals" and asked != EVERYTHING)):
+            raise StageError(_other_layout(relation))
+        if public:
+            ask(connection, f"drop table {relation.target} cascade")
+        ask(connection, f"create table {relation.target} (like {relation.source})")
+    elif relation.kind == "whole":
+        ask(connection, f"delete from {relation.target}")
+    elif relation.kind == "intervals":
+        ask(connection, f"delete from {relation.target} where {asked}")
+    columns = ", ".join(f'"{column}"' for column in relation.columns)
+    # nothing but the partitions that were emptied may be filled
+    only = f" where {asked}" if relation.kind == "intervals" else ""
+    ask(connection, f"insert into {relation.target} ({columns}) select {columns} from {relation.source}{only}")
+
+
+EVERYTHING = "1 = 1"
+"""The condition of a full load."""
+
+
+def _other_layout(relation: Relation) -> str:
+    cure = "load every interval with --full-refresh"
+    if relation.kind == "appended":
+        cure = f"rename {relation.target}, and the next build begins a new one"
+    return (
+        f"expected {relation.target} with the columns and types that the model has now, found others, and its public "
+        f"rows cannot be kept; {cure}"
+    )
+
+
+def _layout(connection: Connection, name: str) -> list[tuple[Any, ...]]:
+    """A table's columns with their types, none for a table that does not exist."""
+    schema, _, table = name.partition(".")
+    return ask(
+        connection,
+        "select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
+        "from information_schema.columns where table_schema = %s and table_name = %s order by ordinal_position",
+        schema,
+        table,
+    )
+
+
+def _define(connection: Connection, relation: Relation) -> None:
+    """Make a view, unless it stands with this very definition: making it would wait for all who read it."""
+    definition = hashlib.sha256(relation.definition.encode()).hexdigest()
+    stands = ask(
+        connection,
+        "select 1 from pg_class join pg_namespace on pg_namespace.oid = pg_class.relnamespace "
+        f"join {VIEWS} as served on served.name = relname "
+        "where nspname = %s and relname = %s and served.definition = %s",
+        SERVING,
+        relation.name,
+        definition,
+    )
+    if stands:
+        return
+    ask(connection, f"drop view if exists {relation.target}")
+    ask(connection, f"create view {relation.target} as (\n{relation.definition}\n) with no schema binding")
+    ask(connection, f"delete from {VIEWS} where name = %s", relation.name)
+    ask(connection, f"insert into {VIEWS} values (%s, %s)", relation.name, definition)
+
+
+def _grant(connection: Connection, settings: ServingSettings) -> None:
+    for reader in filter(None, settings.redshift_readers.split(",")):
+        kind, _, name = reader.partition(":")
+        ask(connection, f"grant usage on schema {SERVING} to {kind} {name}")
+        ask(connection, f"grant select on all tables in schema {SERVING} to {kind} {name}")

@@ -1,0 +1,79 @@
+"""How old the published tables are: dbt's own source freshness, on the times of Iceberg's snapshots.
+
+Data flow: catalog -> metadata file of each table -> commit time of main's snapshot -> `dbt source freshness`.
+
+Spectrum shows no snapshots, and a column of the rows says when something was sold, not when it was published; so the
+times are read from the tables' metadata, for both targets alike, and handed to dbt (models/staging/sources.yml). How
+old is too old stands there too, written by `deftunes_serving.sources`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import structlog
+
+from deftunes_contract.entity import ENTITIES
+from deftunes_contract.exits import DataRefused, StageError
+from deftunes_serving.catalog import metadata_locations
+from deftunes_serving.outcome import fault_of
+from deftunes_serving.published import read_lake
+from deftunes_serving.runner import DbtProject
+from deftunes_serving.settings import ServingSettings
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a table that was never published is as old as."""
+
+log = structlog.get_logger("deftunes-dbt")
+
+
+def published_at(settings: ServingSettings) -> dict[str, datetime]:
+    """Entity -> when its main last changed, UTC; NEVER for a table that is not there or has nothing on main.
+
+    Raises UsageError or Temporary as `published.attach` does.
+    """
+    locations = metadata_locations(settings, ENTITIES)
+    with duckdb.connect() as connection:
+        read_lake(connection, locations)
+        return {name: _changed_at(connection, locations.get(name)) for name in ENTITIES}
+
+
+def _changed_at(connection: duckdb.DuckDBPyConnection, location: str | None) -> datetime:
+    if location is None:
+        return NEVER
+    ((text,),) = connection.execute("SELECT content FROM read_text($1)", [location]).fetchall()
+    metadata: dict[str, Any] = json.loads(text)
+    times = {one["snapshot-id"]: one["timestamp-ms"] for one in metadata.get("snapshots", ())}
+    current = times.get(metadata.get("current-snapshot-id"))
+    return NEVER if current is None else datetime.fromtimestamp(current / 1000, UTC)
+
+
+def freshness(settings: ServingSettings) -> str:
+    """Judge the age of every published table; returns one sentence. Raises DataRefused for one that is too old."""
+    settings.check_target()
+    times = published_at(settings)
+    project = DbtProject(settings.dbt_project, settings.home, settings.target)
+    said = {name: f"{time:%Y-%m-%d %H:%M:%S}" for name, time in times.items()}
+    try:
+        results = project.run("source freshness", variables={"published_at": said})
+    except StageError:
+        raise
+    except Exception as error:
+        raise fault_of(str(error))(f"the age of the published tables cannot be judged: {error}") from error
+    ages = {result.node.name: str(result.status) for result in results}
+    if broken := [r for r in results if str(r.status) == "runtime error"]:
+        raise fault_of(str(broken[0].message))(
+            f"the age of {broken[0].node.name} cannot be judged: {broken[0].message}"
+        )
+    listed = ", ".join(f"{name} {said[name]} UTC ({ages[name]})" for name in sorted(ages))
+    if "error" in ages.values():
+        raise DataRefused(
+            f"published tables are too old (models/staging/sources.yml says how old they may be): {listed}"
+        )
+    for name, status in ages.items():
+        if status == "warn":
+            log.warning(f"{name} was last published {said[name]} UTC: its next month is due")
+    return f"last published: {listed}"

@@ -1,0 +1,100 @@
+"""Two builds at once, and builds that lose their lock or their server: one waits, the other publishes nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from deftunes_contract.exits import Temporary, UsageError
+from deftunes_serving.__main__ import main, work
+
+JANUARY = ("build", "--start", "2020-01-01", "--end", "2020-02-01")
+
+
+@pytest.fixture
+def built(golden, warehouse, build_redshift):
+    """The golden world, built; tells what readers see."""
+    golden()
+    warehouse.fill()
+    build_redshift("2019-12-01", "2020-02-01")
+    return warehouse.content
+
+
+def test_a_build_waits_for_another_and_then_does_its_work(built, warehouse, build_redshift, environment):
+    environment.setenv("DEFTUNES_DBT_LOCK_SECONDS", "60")
+    before = built()
+    sentences: list[str] = []
+    warehouse.run()
+    with warehouse.redshift.direct() as other:
+        other.autocommit = False
+        other.execute("LOCK TABLE deftunes_staging.build_lock")
+        waiting = threading.Thread(target=lambda: sentences.append(build_redshift()))
+        waiting.start()
+        time.sleep(2)
+        assert waiting.is_alive()
+        assert not any("drop schema" in line for line in warehouse.run())  # it has touched nothing
+        other.rollback()
+    waiting.join(timeout=120)
+    assert sentences[0].startswith("built ")
+    assert built() == before
+
+
+def test_a_build_that_has_waited_long_enough_gives_up(built, warehouse, build_redshift, environment):
+    environment.setenv("DEFTUNES_DBT_LOCK_SECONDS", "1")
+    before = built()
+    with warehouse.redshift.direct() as other:
+        other.autocommit = False
+        other.execute("LOCK TABLE deftunes_staging.build_lock")
+        with pytest.raises(Temporary, match=r"another build has held .*build_lock .* for 1 s; nothing was built"):
+            build_redshift()
+        other.rollback()
+    assert built() == before
+
+
+def test_a_build_that_lost_its_lock_publishes_nothing(built, lake, sell, warehouse, build_redshift):
+    before = built()
+    lake.publish("sessions", "2020-02-01", [sell("new", 0, "TR-1", "0.40", user="u-ada")])
+    warehouse.fill()
+    lost = pytest.raises(Temporary, match=r"held the lock of this build broke .* nothing was published")
+    with warehouse.redshift.cut_before(r"^select 1$"), lost:
+        build_redshift()
+    assert built() == before
+    build_redshift()
+    assert built() != before
+
+
+@pytest.mark.parametrize(
+    "statement", [r"^lock table", r"create table\s+\S*fact_session", r"delete from deftunes_serving", r"(?-i:^commit$)"]
+)
+def test_a_server_that_goes_away_is_temporary_and_nothing_is_public(
+    built, lake, sell, warehouse, build_redshift, statement
+):
+    before = built()
+    lake.publish("sessions", "2020-02-01", [sell("new", 0, "TR-1", "0.40", user="u-ada")])
+    warehouse.fill()
+    with warehouse.redshift.cut_before(statement) as met, pytest.raises(Temporary):
+        build_redshift()
+    assert met
+    assert built() == before
+
+
+def test_a_warehouse_that_does_not_answer_is_temporary(warehouse, environment, capsys):
+    environment.setenv("REDSHIFT_PORT", "1")
+    assert main(JANUARY) == 75
+    assert "no connection to Redshift" in "".join(capsys.readouterr())
+
+
+def test_a_wrong_password_is_shown_nowhere(warehouse, environment, capsys):
+    environment.setenv("REDSHIFT_PASSWORD", "not-this-one")
+    assert main(JANUARY) == 75
+    said = "".join(capsys.readouterr())
+    # the driver tells of the server's refusal, or only that the server hung up
+    assert "no connection to Redshift" in said
+    assert "not-this-one" not in said
+
+
+def test_some_models_alone_are_for_the_embedded_target(warehouse):
+    with pytest.raises(UsageError, match="--select"):
+        work([*JANUARY, "--select", "dim_users"])
