@@ -16,7 +16,17 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from redshift_standin.rewriting import rewrite
-from redshift_standin.wire import SSL_REQUEST, message, read_message, read_start, start, statement_of
+from redshift_standin.wire import (
+    FLUSH,
+    PASSWORD,
+    SSL_REQUEST,
+    bound_of,
+    message,
+    read_message,
+    read_start,
+    start,
+    statement_of,
+)
 
 VERSION = "8.0.2"
 """What Redshift says it is."""
@@ -50,6 +60,27 @@ class Armed:
             return False
         self.met.append(line)
         return True
+
+
+@dataclass
+class Prepared:
+    """One client's prepared statements: the driver keeps them, and says a statement again by its name alone."""
+
+    texts: dict[bytes, str] = field(default_factory=dict)
+    fresh: set[bytes] = field(default_factory=set)
+
+    def said_by(self, letter: bytes, body: bytes) -> str | None:
+        """The statement that a message says, once for each time it is run; None when it says none."""
+        if found := statement_of(letter, body):
+            sql, name, _ = found
+            self.texts[name] = sql
+            self.fresh.add(name)
+            return sql
+        name = bound_of(letter, body) or b""
+        if name in self.fresh:  # said when it was prepared
+            self.fresh.remove(name)
+            return None
+        return self.texts.get(name)
 
 
 @dataclass
@@ -94,7 +125,11 @@ class Proxy:
         left = asyncio.all_tasks(loop)
         for one in left:
             one.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+        async def gone() -> None:  # gather outside of a loop looks for one of this thread, and there is none
+            await asyncio.gather(*left, return_exceptions=True)
+
+        loop.run_until_complete(gone())
         loop.close()
 
     @contextmanager
@@ -133,12 +168,16 @@ class Proxy:
 
     async def _requests(self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, client: int) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
+            prepared = Prepared()
             pending: Armed | None = None
             executed = False
+            letter = b""
             while True:
-                letter, body = await read_message(reader)
-                if found := statement_of(letter, body):
-                    sql, before, after = found
+                last, (letter, body) = letter, await read_message(reader)
+                if last == PASSWORD and letter == FLUSH:
+                    # the driver's habit; a server that refused is gone by then, and writing to it would lose its reason
+                    continue
+                if (sql := prepared.said_by(letter, body)) is not None:
                     self.statements.append(Statement(sql, time.time(), client))
                     line = " ".join(re.sub(r"/\*.*?\*/", "", sql, flags=re.DOTALL).split())
                     for armed in [one for one in self._armed if one.strikes(line)]:
@@ -147,6 +186,8 @@ class Proxy:
                         # in a thread: what a test does meanwhile may take its time, others go on
                         elif await asyncio.to_thread(armed.act):
                             return
+                if found := statement_of(letter, body):
+                    sql, before, after = found
                     body = before + rewrite(sql).encode() + after
                 upstream.write(message(letter, body))
                 await upstream.drain()

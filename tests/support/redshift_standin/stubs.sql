@@ -14,6 +14,8 @@ AS $$ SELECT moment + CASE part WHEN 'quarter' THEN make_interval(months => 3 * 
 CREATE FUNCTION datediff(part text, earlier timestamp, later timestamp) RETURNS bigint LANGUAGE sql IMMUTABLE
 AS $$ SELECT CASE part
     WHEN 'year' THEN date_part('year', later) - date_part('year', earlier)
+    WHEN 'quarter' THEN 4 * (date_part('year', later) - date_part('year', earlier))
+                        + date_part('quarter', later) - date_part('quarter', earlier)
     WHEN 'month' THEN 12 * (date_part('year', later) - date_part('year', earlier))
                       + date_part('month', later) - date_part('month', earlier)
     WHEN 'day' THEN later::date - earlier::date

@@ -9,6 +9,7 @@ import asyncio
 import struct
 
 SSL_REQUEST = 80877103
+PASSWORD, FLUSH = b"p", b"H"
 PROTOCOL = 196608
 """Version 3.0, the one that Redshift speaks."""
 PASSED_ON = frozenset({"user", "database", "application_name", "client_encoding"})
@@ -54,3 +55,8 @@ def statement_of(letter: bytes, body: bytes) -> tuple[str, bytes, bytes] | None:
         sql, _, types = rest.partition(b"\0")
         return sql.decode(), name + b"\0", b"\0" + types
     return None
+
+
+def bound_of(letter: bytes, body: bytes) -> bytes | None:
+    """The name of the prepared statement that a Bind message is about to run, and its end; None for other messages."""
+    return body.split(b"\0", 2)[1] + b"\0" if letter == b"B" else None

@@ -36,14 +36,20 @@ def month_of_sales(dice, month):
 def rows_read(warehouse):
     """Rows that the server has read of the public fact and of the published sessions."""
 
-    def count():
-        time.sleep(1.5)  # statistics arrive when a session ends, and a little later
+    def now():
         return int(
             warehouse.value(
                 "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables "
                 "WHERE schemaname || '.' || relname IN ('deftunes_serving.fact_session', 'deftunes_transform.sessions')"
             )
         )
+
+    def count():
+        """The number when it stands still: statistics arrive when a session ends, or a little later."""
+        found = -1
+        while found != (found := now()):
+            time.sleep(1.5)
+        return found
 
     return count
 

@@ -86,7 +86,8 @@ def test_a_build_killed_anywhere_shows_the_old_state_or_the_new(lake, golden, se
             process = start_build(os.environ, january)
             process.join(timeout=120)
             assert met, f"no statement matches {pattern}"
-            assert process.exitcode == -signal.SIGKILL
+            # told to run the last statement, the server may answer, and the build end, before the kill arrives
+            assert process.exitcode in ({-signal.SIGKILL, 0} if after else {-signal.SIGKILL})
 
     with Reader(warehouse.redshift) as reader:
         for pattern, nth in POINTS:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from deftunes_contract.exits import StageError, Temporary
 from deftunes_serving.settings import ServingSettings
-from deftunes_serving.warehouse import BUILDING, SERVING, STAGING, ask, connect, message_of
+from deftunes_serving.warehouse import BUILDING, SERVING, STAGING, ask, connect, has_served, message_of
 
 if TYPE_CHECKING:
     from redshift_connector.core import Connection
@@ -176,16 +176,9 @@ def _layout(connection: Connection, name: str) -> list[tuple[Any, ...]]:
 def _define(connection: Connection, relation: Relation) -> None:
     """Make a view, unless it stands with this very definition: making it would wait for all who read it."""
     definition = hashlib.sha256(relation.definition.encode()).hexdigest()
-    stands = ask(
-        connection,
-        "select 1 from pg_class join pg_namespace on pg_namespace.oid = pg_class.relnamespace "
-        f"join {VIEWS} as served on served.name = relname "
-        "where nspname = %s and relname = %s and served.definition = %s",
-        SERVING,
-        relation.name,
-        definition,
-    )
-    if stands:
+    made = ask(connection, f"select definition from {VIEWS} where name = %s", relation.name)
+    # asked apart: Redshift does not join its catalogue with tables
+    if made == [(definition,)] and has_served(connection, relation.name):
         return
     ask(connection, f"drop view if exists {relation.target}")
     ask(connection, f"create view {relation.target} as (\n{relation.definition}\n) with no schema binding")
