@@ -23,12 +23,12 @@ from typing import Any
 import duckdb
 import structlog
 
-from deftunes_contract.exits import StageError, UsageError
+from deftunes_contract.exits import UsageError
 from deftunes_contract.interval import Interval
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.distant import brought, client_of
 from deftunes_serving.exchange import EVERYTHING, exchange, relations_of
-from deftunes_serving.outcome import Outcome, fault_of, judge, staged_cause
+from deftunes_serving.outcome import Outcome, explained, judge
 from deftunes_serving.published import TABLES
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
@@ -141,15 +141,8 @@ def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str]
     if order.select:
         # embedded staging is never stored, so whatever is built needs it built again
         options += ["--select", *order.select, *(["path:models/staging"] if settings.target == "embedded" else [])]
-    try:
+    with explained(f"dbt could not build {settings.dbt_project}; {unchanged}."):
         return project.run("build", *options, variables=order.variables)
-    except StageError:
-        raise
-    except Exception as error:
-        if staged := staged_cause(error):
-            raise staged from None
-        message = " ".join(str(error).split())
-        raise fault_of(message)(f"dbt could not build {settings.dbt_project}; {unchanged}. {message}") from error
 
 
 def _sales(file: Path, began: datetime) -> str:

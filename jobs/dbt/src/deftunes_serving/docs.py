@@ -11,8 +11,8 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from deftunes_contract.exits import StageError, Temporary
-from deftunes_serving.outcome import fault_of
+from deftunes_contract.exits import Temporary
+from deftunes_serving.outcome import explained, fault_of
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 from deftunes_serving.showcase import COPY_PREFIX
@@ -27,12 +27,8 @@ def generate(settings: ServingSettings) -> str:
         if settings.target == "embedded":
             environment["DEFTUNES_DBT_FILE"] = str(_copy(settings, Path(folder)))
         project = DbtProject(settings.dbt_project, settings.home, settings.target, environment)
-        try:
+        with explained("the documentation cannot be written:"):
             project.run("docs generate", variables={"start": date(2020, 1, 1), "end": date(2020, 2, 1)})
-        except StageError:
-            raise
-        except Exception as error:
-            raise fault_of(str(error))(f"the documentation cannot be written: {error}") from error
     # dbt writes a catalogue without content when the database refused to describe itself
     catalog = json.loads((settings.home / settings.target / "catalog.json").read_text(encoding="utf-8"))
     if faults := catalog.get("errors"):

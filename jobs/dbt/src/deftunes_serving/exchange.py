@@ -25,6 +25,8 @@ from deftunes_serving.warehouse import BUILDING, SERVING, STAGING, ask, connect,
 if TYPE_CHECKING:
     from redshift_connector.core import Connection
 
+EVERYTHING = "1 = 1"
+"""The condition of a full load."""
 VIEWS = f"{STAGING}.served_view"
 """Which definition each public view was made with (SHA-256)."""
 KINDS: dict[str | None, Literal["whole", "intervals", "appended"]] = {
@@ -145,10 +147,6 @@ def _replace(connection: Connection, relation: Relation, asked: str) -> None:
     # nothing but the partitions that were emptied may be filled
     only = f" where {asked}" if relation.kind == "intervals" else ""
     ask(connection, f"insert into {relation.target} ({columns}) select {columns} from {relation.source}{only}")
-
-
-EVERYTHING = "1 = 1"
-"""The condition of a full load."""
 
 
 def _other_layout(relation: Relation) -> str:

@@ -17,9 +17,9 @@ import duckdb
 import structlog
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import DataRefused, StageError
+from deftunes_contract.exits import DataRefused
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.outcome import fault_of
+from deftunes_serving.outcome import explained, fault_of
 from deftunes_serving.published import read_lake
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
@@ -57,12 +57,8 @@ def freshness(settings: ServingSettings) -> str:
     times = published_at(settings)
     project = DbtProject(settings.dbt_project, settings.home, settings.target)
     said = {name: f"{time:%Y-%m-%d %H:%M:%S}" for name, time in times.items()}
-    try:
+    with explained("the age of the published tables cannot be judged:"):
         results = project.run("source freshness", variables={"published_at": said})
-    except StageError:
-        raise
-    except Exception as error:
-        raise fault_of(str(error))(f"the age of the published tables cannot be judged: {error}") from error
     ages = {result.node.name: str(result.status) for result in results}
     if broken := [r for r in results if str(r.status) == "runtime error"]:
         raise fault_of(str(broken[0].message))(

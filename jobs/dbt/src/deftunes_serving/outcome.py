@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,23 @@ def judge(results: Sequence[Any], unchanged: str) -> Outcome:
 def fault_of(message: str) -> type[StageError]:
     """Temporary when a database's message speaks of the world, StageError when it speaks of the SQL."""
     return Temporary if any(sign in message for sign in UNREACHABLE) else StageError
+
+
+@contextmanager
+def explained(beginning: str) -> Iterator[None]:
+    """What dbt or its database raises in the block becomes one of our errors; `beginning` opens its sentence.
+
+    Raises the StageError that dbt wrapped (see staged_cause), else Temporary or StageError by fault_of.
+    """
+    try:
+        yield
+    except StageError:
+        raise
+    except Exception as error:
+        if staged := staged_cause(error):
+            raise staged from None
+        message = " ".join(str(error).split())
+        raise fault_of(message)(f"{beginning} {message}") from error
 
 
 def staged_cause(error: BaseException) -> StageError | None:

@@ -15,7 +15,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from deftunes_contract.settings import LakeSettings, from_environment
-from deftunes_serving.published import attach
+from deftunes_serving.published import attach, quoted
 
 DATABASE = "published_lake"
 """Named in dbt_project.yml and in models/staging/sources.yml too."""
@@ -29,8 +29,4 @@ class Plugin(BasePlugin):
         attach(conn, from_environment(LakeSettings), database=DATABASE)
         served = Path(os.environ.get("DEFTUNES_DBT_SERVED", ""))
         if served.is_file():
-            conn.execute(f"ATTACH IF NOT EXISTS {_quoted(served)} AS served (READ_ONLY)")
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+            conn.execute(f"ATTACH IF NOT EXISTS {quoted(str(served))} AS served (READ_ONLY)")

@@ -88,7 +88,7 @@ def read_lake(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str
 
 def _scan(entity: Entity, location: str) -> str:
     columns = ", ".join(f'"{column.name}"' for column in entity.columns)
-    return f"SELECT {columns} FROM iceberg_scan({_quoted(location)})"
+    return f"SELECT {columns} FROM iceberg_scan({quoted(location)})"
 
 
 def _empty(entity: Entity) -> str:
@@ -96,7 +96,8 @@ def _empty(entity: Entity) -> str:
     return f"SELECT {columns} WHERE false"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -112,7 +113,7 @@ def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
                 f"expected DuckDB's extension {name} at {file}, found none; install duckdb-extension-{name} of the "
                 f"same version as duckdb {duckdb.__version__}"
             )
-        connection.execute(f"LOAD {_quoted(str(file))}")
+        connection.execute(f"LOAD {quoted(str(file))}")
 
 
 def _create_s3_secret(connection: duckdb.DuckDBPyConnection) -> None:
@@ -129,7 +130,7 @@ def _create_s3_secret(connection: duckdb.DuckDBPyConnection) -> None:
     if not (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
         # a stand-in of S3 (AWS_ENDPOINT_URL): no DNS name per bucket, often no TLS
         options |= {"ENDPOINT": endpoint.netloc, "URL_STYLE": "path"}
-    listed = "".join(f", {name} {_quoted(value)}" for name, value in options.items() if value)
+    listed = "".join(f", {name} {quoted(value)}" for name, value in options.items() if value)
     secure = "true" if endpoint.scheme == "https" else "false"
     try:
         connection.execute(f"CREATE OR REPLACE SECRET deftunes_lake (TYPE s3, USE_SSL {secure}{listed})")
