@@ -109,3 +109,12 @@ def build_redshift(warehouse: Warehouse) -> Callable[..., str]:
 def dbt_redshift(warehouse: Warehouse, dbt_home: Any) -> DbtProject:
     """dbt itself, without lock, exchange and judgement."""
     return DbtProject(ProjectSettings().dbt_project, dbt_home, "redshift", {"DEFTUNES_DBT_THREADS": "1"})
+
+
+@pytest.fixture
+def built(golden: Callable[..., None], warehouse: Warehouse, build_redshift: Callable[..., str]) -> Warehouse:
+    """The warehouse when the golden world was built in it."""
+    golden()
+    warehouse.fill()
+    build_redshift("2019-12-01", "2020-02-01")
+    return warehouse

@@ -95,35 +95,29 @@ def test_random_worlds_show_the_same_whatever_the_order_of_months(lake, warehous
     assert in_one_go == step_by_step
 
 
-def test_a_failed_test_leaves_what_readers_see(lake, golden, warehouse, build_redshift, sell):
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
-    before = warehouse.content()
+def test_a_failed_test_leaves_what_readers_see(lake, built, build_redshift, sell):
+    before = built.content()
     lake.publish("sessions", "2020-02-01", [sell(f"bad{n}", 0, "TR-1", "2.50", user="u-ada") for n in range(3)])
-    warehouse.fill()
-    warehouse.run()
+    built.fill()
+    built.run()
     with pytest.raises(
         DataRefused, match=r"prices_are_between_0_and_2 .*3 failing rows.*deftunes_serving .* as it was"
     ):
         build_redshift()
-    assert warehouse.content() == before
+    assert built.content() == before
     assert [
-        line for line in warehouse.run() if re.search(r"(insert into|delete from|drop \w+) \S*deftunes_serving", line)
+        line for line in built.run() if re.search(r"(insert into|delete from|drop \w+) \S*deftunes_serving", line)
     ] == []
 
 
-def test_a_month_that_was_emptied_vanishes_and_a_rerun_changes_nothing(lake, golden, warehouse, build_redshift):
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
-    whole = warehouse.content()
+def test_a_month_that_was_emptied_vanishes_and_a_rerun_changes_nothing(lake, built, build_redshift):
+    whole = built.content()
     build_redshift("2020-01-01", "2020-02-01")
-    assert warehouse.content() == whole
+    assert built.content() == whole
     lake.publish("sessions", "2020-02-01", [])
-    warehouse.fill()
+    built.fill()
     sentence = build_redshift("2020-01-01", "2020-02-01")
-    assert warehouse.query("SELECT DISTINCT ingest_on FROM deftunes_serving.fact_session") == [(date(2020, 1, 1),)]
+    assert built.query("SELECT DISTINCT ingest_on FROM deftunes_serving.fact_session") == [(date(2020, 1, 1),)]
     assert re.search(r"in them 0 sales of 0(\.00)? USD, restated \d+ sums by country and artist, -\d", sentence)
 
 
@@ -147,13 +141,10 @@ def test_what_a_build_says_to_redshift(golden, warehouse, build_redshift, enviro
     assert [line for line in warehouse.run() if re.match(r"(create|drop) view \S*deftunes_serving", line)] == []
 
 
-def test_redshift_has_all_that_the_build_asks_of_it(golden, warehouse, build_redshift):
+def test_redshift_has_all_that_the_build_asks_of_it(built, build_redshift):
     """The exchange's statements and dbt's, as they were sent: nothing that only PostgreSQL has."""
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
     build_redshift("2020-01-01", "2020-02-01")
-    sent = [re.sub(r"/\*.*?\*/", "", one.text, flags=re.DOTALL).strip() for one in warehouse.redshift.statements]
+    sent = [re.sub(r"/\*.*?\*/", "", one.text, flags=re.DOTALL).strip() for one in built.redshift.statements]
     ours = {sql for sql in sent if re.match(r"(delete|insert|create|select|with)\b", sql, re.IGNORECASE)}
     assert len(ours) > 60
     # the driver's and dbt's questions to the catalogue, and what the parser does not know
@@ -162,48 +153,34 @@ def test_redshift_has_all_that_the_build_asks_of_it(golden, warehouse, build_red
     assert {sql: why for sql, why in found.items() if why} == {}
 
 
-def test_readers_read_what_is_public_and_nothing_else(golden, warehouse, build_redshift):
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
+def test_readers_read_what_is_public_and_nothing_else(built):
     for schema, may in (("deftunes_serving", True), ("deftunes_building", False), ("deftunes_staging", False)):
-        assert warehouse.value(f"SELECT has_schema_privilege('analyst', '{schema}', 'usage')") is may
+        assert built.value(f"SELECT has_schema_privilege('analyst', '{schema}', 'usage')") is may
     for relation in (*TABLES, *VIEWS):
-        assert warehouse.value(f"SELECT has_table_privilege('analyst', 'deftunes_serving.{relation}', 'select')"), (
-            relation
-        )
+        assert built.value(f"SELECT has_table_privilege('analyst', 'deftunes_serving.{relation}', 'select')"), relation
 
 
-def test_what_somebody_dropped_or_changed_is_made_again(golden, warehouse, build_redshift):
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
-    whole = warehouse.content()
-    with warehouse.redshift.direct() as connection:
+def test_what_somebody_dropped_or_changed_is_made_again(built, build_redshift):
+    whole = built.content()
+    with built.redshift.direct() as connection:
         connection.execute("DROP VIEW deftunes_serving.user_activity_vw")
         connection.execute("DROP TABLE deftunes_serving.dim_songs CASCADE")
         connection.execute("ALTER TABLE deftunes_serving.dim_users ADD COLUMN shoe_size integer")
     build_redshift("2020-01-01", "2020-02-01")
-    assert warehouse.content() == whole
+    assert built.content() == whole
 
 
-def test_a_fact_of_another_form_is_kept_until_a_full_load(golden, warehouse, build_redshift):
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
-    whole = warehouse.content()
-    with warehouse.redshift.direct() as connection:
+def test_a_fact_of_another_form_is_kept_until_a_full_load(built, build_redshift):
+    whole = built.content()
+    with built.redshift.direct() as connection:
         connection.execute("ALTER TABLE deftunes_serving.fact_session ADD COLUMN note varchar(64)")
     with pytest.raises(Exception, match=r"fact_session with the columns .*--full-refresh"):
         build_redshift("2020-01-01", "2020-02-01")
     build_redshift("2020-01-01", "2020-02-01", "--full-refresh")
-    assert warehouse.content() == whole
+    assert built.content() == whole
 
 
-def test_freshness_and_documentation(golden, warehouse, build_redshift, dbt_home):
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
+def test_freshness_and_documentation(built, dbt_home):
     assert work(["freshness"]).count("(pass)") == 3
     work(["docs"])
     catalog = json.loads((dbt_home / "redshift" / "catalog.json").read_text(encoding="utf-8"))

@@ -62,15 +62,12 @@ class Reader:
                 self.stop.wait(0.005)
 
 
-def test_a_build_killed_anywhere_shows_the_old_state_or_the_new(lake, golden, sell, warehouse, build_redshift):
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
-    ((old,), before) = (warehouse.query(SEEN), warehouse.content())
+def test_a_build_killed_anywhere_shows_the_old_state_or_the_new(lake, sell, built, build_redshift):
+    ((old,), before) = (built.query(SEEN), built.content())
     lake.publish("users", "2020-02-01", [{"user_id": "u-ada", "country_code": "FR"}])
     lake.publish("songs", "2020-02-01", [{"track_id": "TR-1", "artist_id": "AR-1", "artist_name": "Renamed"}])
     lake.publish("sessions", "2020-02-01", [sell("new", 0, "TR-1", "0.40", user="u-ada", artist_id="AR-1")])
-    warehouse.fill()
+    built.fill()
     january = ("build", "--start", "2020-01-01", "--end", "2020-02-01")
 
     def killed(pattern, nth, after=False):
@@ -82,27 +79,27 @@ def test_a_build_killed_anywhere_shows_the_old_state_or_the_new(lake, golden, se
             process.join()
             return True
 
-        with warehouse.redshift.proxy.when(pattern, kill, nth, after) as met:
+        with built.redshift.proxy.when(pattern, kill, nth, after) as met:
             process = start_build(os.environ, january)
             process.join(timeout=120)
             assert met, f"no statement matches {pattern}"
             # told to run the last statement, the server may answer, and the build end, before the kill arrives
             assert process.exitcode in ({-signal.SIGKILL, 0} if after else {-signal.SIGKILL})
 
-    with Reader(warehouse.redshift) as reader:
+    with Reader(built.redshift) as reader:
         for pattern, nth in POINTS:
             killed(pattern, nth)
             assert reader.seen == {old}, pattern
-        assert warehouse.content() == before
+        assert built.content() == before
         killed(COMMIT, 1, after=True)
-        with warehouse.redshift.direct() as connection:
+        with built.redshift.direct() as connection:
             # the dead client's transaction may still be on its way
             connection.execute("SELECT pg_sleep(0.5)")
-    ((new,),) = (warehouse.query(SEEN),)
+    ((new,),) = (built.query(SEEN),)
     assert new != old
     assert reader.seen <= {old, new}
     assert reader.looks > 100
     # the state that a killed build left is the one that an undisturbed build makes
-    shown = warehouse.content()
+    shown = built.content()
     build_redshift()
-    assert warehouse.content() == shown
+    assert built.content() == shown

@@ -13,71 +13,60 @@ from deftunes_serving.__main__ import main, work
 JANUARY = ("build", "--start", "2020-01-01", "--end", "2020-02-01")
 
 
-@pytest.fixture
-def built(golden, warehouse, build_redshift):
-    """The golden world, built; tells what readers see."""
-    golden()
-    warehouse.fill()
-    build_redshift("2019-12-01", "2020-02-01")
-    return warehouse.content
-
-
-def test_a_build_waits_for_another_and_then_does_its_work(built, warehouse, build_redshift, environment):
+def test_a_build_waits_for_another_and_then_does_its_work(built, build_redshift, environment):
     environment.setenv("DEFTUNES_DBT_LOCK_SECONDS", "60")
-    before = built()
+    before = built.content()
     sentences: list[str] = []
-    warehouse.run()
-    with warehouse.redshift.direct() as other:
+    built.run()
+    with built.redshift.direct() as other:
         other.autocommit = False
         other.execute("LOCK TABLE deftunes_staging.build_lock")
         waiting = threading.Thread(target=lambda: sentences.append(build_redshift()))
         waiting.start()
         time.sleep(2)
         assert waiting.is_alive()
-        assert not any("drop schema" in line for line in warehouse.run())  # it has touched nothing
+        assert not any("drop schema" in line for line in built.run())  # it has touched nothing
         other.rollback()
     waiting.join(timeout=120)
     assert sentences[0].startswith("built ")
-    assert built() == before
+    assert built.content() == before
 
 
-def test_a_build_that_has_waited_long_enough_gives_up(built, warehouse, build_redshift, environment):
+def test_a_build_that_has_waited_long_enough_gives_up(built, build_redshift, environment):
     environment.setenv("DEFTUNES_DBT_LOCK_SECONDS", "1")
-    before = built()
-    with warehouse.redshift.direct() as other:
+    before = built.content()
+    with built.redshift.direct() as other:
         other.autocommit = False
         other.execute("LOCK TABLE deftunes_staging.build_lock")
         with pytest.raises(Temporary, match=r"another build has held .*build_lock .* for 1 s; nothing was built"):
             build_redshift()
         other.rollback()
-    assert built() == before
+    assert built.content() == before
 
 
-def test_a_build_that_lost_its_lock_publishes_nothing(built, lake, sell, warehouse, build_redshift):
-    before = built()
+def test_a_build_that_lost_its_lock_publishes_nothing(built, lake, sell, build_redshift):
+    before = built.content()
     lake.publish("sessions", "2020-02-01", [sell("new", 0, "TR-1", "0.40", user="u-ada")])
-    warehouse.fill()
+    built.fill()
     lost = pytest.raises(Temporary, match=r"held the lock of this build broke .* nothing was published")
-    with warehouse.redshift.cut_before(r"^select 1$"), lost:
+    with built.redshift.cut_before(r"^select 1$"), lost:
         build_redshift()
-    assert built() == before
+    assert built.content() == before
     build_redshift()
-    assert built() != before
+    assert built.content() != before
 
 
 @pytest.mark.parametrize(
     "statement", [r"^lock table", r"create table\s+\S*fact_session", r"delete from deftunes_serving", r"(?-i:^commit$)"]
 )
-def test_a_server_that_goes_away_is_temporary_and_nothing_is_public(
-    built, lake, sell, warehouse, build_redshift, statement
-):
-    before = built()
+def test_a_server_that_goes_away_is_temporary_and_nothing_is_public(built, lake, sell, build_redshift, statement):
+    before = built.content()
     lake.publish("sessions", "2020-02-01", [sell("new", 0, "TR-1", "0.40", user="u-ada")])
-    warehouse.fill()
-    with warehouse.redshift.cut_before(statement) as met, pytest.raises(Temporary):
+    built.fill()
+    with built.redshift.cut_before(statement) as met, pytest.raises(Temporary):
         build_redshift()
     assert met
-    assert built() == before
+    assert built.content() == before
 
 
 def test_a_warehouse_that_does_not_answer_is_temporary(warehouse, environment, capsys):
