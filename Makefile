@@ -62,7 +62,7 @@ warm: setup ## a class archive for Spark's JVM, recorded once a checkout (35 s):
 
 .PHONY: test
 test: setup ## every test; TEST=tests/lake for a part
-	$(MAKE) --jobs=2 --output-sync=target lint warm $(if $(filter tests,$(TEST)),test-dags)
+	$(MAKE) --jobs=2 --output-sync=target lint warm $(if $(filter tests,$(TEST)),test-dags test-infra)
 	# whole files to a worker: fixtures of a file, and one Spark per worker, are paid once; the files with most to do first
 	$(IN) pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=25 $(call report,stages) $(TEST)
 
@@ -77,10 +77,28 @@ test-dags: $(UV) ## the DAGs, in Airflow's own environment
 	$(UV) sync --frozen --quiet --project airflow
 	$(AIRFLOW) pytest --confcutdir=tests/dags $(call report,dags) tests/dags
 
+INFRA := $(UV) run --frozen --no-sync --project infra_pulumi
+
+.PHONY: setup-infra
+setup-infra: $(UV)
+	$(UV) sync --frozen --quiet --project infra_pulumi
+
+.PHONY: test-infra
+test-infra: setup-infra ## the cloud's program: types, components, policies, rights; in Pulumi's own environment
+	$(UV) run --frozen --no-sync --directory infra_pulumi mypy .
+	$(UV) run --frozen --no-sync --directory infra_pulumi python -m deftunes_cloud.costs --check
+	$(INFRA) pytest --confcutdir=tests/infra --durations=5 $(call report,infra) tests/infra
+
+.PHONY: e2e-infra
+e2e-infra: setup setup-infra ## the cloud's program in Pulumi's engine, and a month of the pipeline on what it made
+	$(INFRA) python tests/engine/pulumi_binary.py
+	$(INFRA) pytest --confcutdir=tests/engine --durations=10 $(call report,engine) tests/engine
+
 .PHONY: lock
 lock: $(UV) ## renew uv.lock and the images' requirements from it
 	$(UV) lock
 	$(UV) lock --project airflow
+	$(UV) lock --project infra_pulumi
 	$(IN) python tests/images/requirements.py
 
 CLUSTER := $(IN) python tests/e2e/cluster

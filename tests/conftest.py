@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
 
-collect_ignore = ["dags"]
-"""These run in Airflow's environment: `make test-dags`."""
+collect_ignore = ["dags", "infra", "engine"]
+"""These run in environments of their own: `make test-dags`, `make test-infra`, `make e2e-infra`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -148,6 +149,26 @@ def rollback(
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if not done.moved:
         raise typer.Exit(ExitCode.NOTHING_TO_DO)
+
+
+@app.command(epilog="Example: deftunes values --stack prod > prod-values.yaml")
+def values(
+    stack: Annotated[str, typer.Option(metavar="STACK", help="Pulumi stack whose outputs are asked for.")],
+    program: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the Pulumi program.")] = Path(
+        "infra_pulumi"
+    ),
+    outputs: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Outputs as JSON in a file, instead of asking pulumi."),
+    ] = None,
+    tag: Annotated[str, typer.Option(metavar="VERSION", help="Version of the images.")] = version("deftunes-cli"),
+) -> None:
+    """Write the chart's values for a stack that `pulumi up` made, with the commands that come before `helm install`."""
+    from deftunes_cli.cloud.outputs import outputs_of, read_outputs
+    from deftunes_cli.cloud.values import render
+
+    found = outputs_of(stack, program) if outputs is None else read_outputs(str(outputs), outputs.read_text("utf-8"))
+    print(render(found, tag, stack), end="")  # noqa: T201  # the result itself, for a file
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("deftunes", "verify"),
     ("deftunes", "status"),
     ("deftunes", "simulate"),
+    ("deftunes", "values"),
     ("deftunes", "job", "run"),
     ("deftunes", "job", "list"),
     ("deftunes", "job", "logs"),

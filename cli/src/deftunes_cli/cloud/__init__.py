@@ -1,0 +1,1 @@
+"""From a Pulumi stack to the chart: what `pulumi up` told becomes a Helm values file."""

@@ -1,0 +1,110 @@
+"""A stack's outputs as values of the chart, with the commands that come before and after them as comments.
+
+Everything in the chart that names a cloud resource comes from here, so that nothing is typed twice. What is a team's
+own (schedules, sizes, the address of Airflow) stays out: give it to Helm in a second file.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import yaml
+
+from deftunes_cli.cloud.outputs import Outputs
+
+CREDENTIALS, AIRFLOW = "deftunes-credentials", "deftunes-airflow"
+"""Secrets of the release's namespace that the chart reads, made by the commands in the file's head."""
+
+POD_IDENTITY = {"cidr": "169.254.170.23/32", "ports": [80]}
+"""EKS Pod Identity's agent on every node (https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html)."""
+
+DRIVERS = ("extract", "transform", "quality", "lake", "dbt")
+AIRFLOW_PODS = ("api-server", "scheduler", "dag-processor", "triggerer", "setup")
+
+
+def values_of(outputs: Outputs, tag: str) -> dict[str, Any]:
+    """The chart's values. `tag` is the version of the images."""
+    redshift, networks, shop = outputs.redshift, outputs.networks, outputs.shop
+    driver = outputs.placement.driver
+    return {
+        "environment": "production" if outputs.environment == "prod" else "",
+        "image": {"registry": outputs.images.registry, "repository": outputs.images.repository, "tag": tag},
+        "credentials": {"existingSecret": CREDENTIALS},
+        "lake": {"url": outputs.lake_url, "catalog": "glue", "database": outputs.glue_database},
+        "aws": {"region": outputs.region},
+        "api": {"url": shop.api_url},
+        "serving": {"target": "redshift"},
+        "redshift": {
+            "host": redshift.host,
+            "port": redshift.port,
+            "database": redshift.database,
+            "auth": "iam",
+            "workgroup": redshift.workgroup,
+            "cluster": redshift.cluster,
+            "spectrumRole": redshift.spectrum_role,
+        },
+        "airflow": {
+            "enabled": True,
+            "existingSecret": AIRFLOW,
+            "alerts": True,
+            "logs": {"url": outputs.logs_url},
+        },
+        "spark": {"executors": {"enabled": True}},
+        "placement": {
+            # each its own copy, or YAML would write references
+            **{name: deepcopy(driver) for name in (*DRIVERS, *(f"airflow-{pod}" for pod in AIRFLOW_PODS))},
+            "executor": outputs.placement.executor,
+        },
+        "networkPolicy": {
+            "egress": {
+                # S3's gateway endpoint has S3's public addresses, so the VPC's own are not enough
+                "aws": [{"cidr": "0.0.0.0/0", "ports": [443]}, POD_IDENTITY],
+                "api": [{"cidr": shop.api_cidr, "ports": [443]}],
+                "songs": [{"cidr": shop.songs_cidr, "ports": [shop.songs_port]}],
+                "redshift": networks.data,
+                "kubernetes": [
+                    {"cidr": networks.services, "ports": [443]},
+                    {"cidr": networks.vpc, "ports": [443]},
+                ],
+                "airflowDatabase": [{"cidr": cidr, "ports": [outputs.airflow_database.port]} for cidr in networks.data],
+            }
+        },
+    }
+
+
+def render(outputs: Outputs, tag: str, stack: str) -> str:
+    """The values file: commands as comments, then YAML."""
+    text = yaml.safe_dump(values_of(outputs, tag), sort_keys=False, width=120, default_flow_style=False)
+    head = "\n".join(f"# {line}".rstrip() for line in _head(outputs, tag, stack).splitlines())
+    return f"{head}\n{text}"
+
+
+def _head(outputs: Outputs, tag: str, stack: str) -> str:
+    """How to get from these values to a running platform, with this stack's names; docs/aws.md has the whole way."""
+    release, secrets, database, redshift = outputs.release, outputs.secrets, outputs.airflow_database, outputs.redshift
+    ask = (
+        f"aws secretsmanager get-secret-value --region {outputs.region} --query SecretString --output text --secret-id"
+    )
+    images = outputs.images
+    # what the nodes need besides, where AWS chooses them (cluster.nodes: auto)
+    kept = f"pulumi stack output manifests --json --stack {stack} --cwd infra_pulumi | kubectl apply --filename -\n"
+    applied = kept if outputs.manifests["items"] else ""
+    return f"""\
+Values of stack {stack}, written by `deftunes values`. Do not edit: what is your own goes into a second file.
+
+aws eks update-kubeconfig --region {outputs.region} --name {outputs.cluster_name}
+{applied}REGISTRY={images.registry} REPOSITORY={images.repository} VERSION={tag} docker buildx bake release
+kubectl create namespace {release.namespace}
+kubectl create secret generic {CREDENTIALS} --namespace {release.namespace} \\
+  --from-file=songs-dsn=<({ask} {secrets.songs_dsn} | tr -d '\\n')
+kubectl create secret generic {AIRFLOW} --namespace {release.namespace} \\
+  --from-file=database-url=<({ask} {secrets.airflow_database_url} | tr -d '\\n') \\
+  --from-file=admin-password=<({ask} {secrets.airflow_admin_password} | tr -d '\\n') \\
+  --from-file=alert-webhook=<({ask} {secrets.airflow_alert_webhook} | tr -d '\\n')
+helm upgrade --install {release.name} charts/deftunes --namespace {release.namespace} --wait \\
+  --values THIS --values YOURS
+
+Airflow's database: {database.host}:{database.port}/{database.name}, administrator in {database.admin_secret}
+Redshift: dbt logs in as "{redshift.login}", administrator in {redshift.admin_secret}
+"""

@@ -1,0 +1,40 @@
+"""What every section of a stack's settings has in common, and what every component is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Environment = Literal["dev", "staging", "prod"]
+
+
+class Section(BaseModel):
+    """A part of the stack's configuration: frozen, and closed, so that a mistyped name is refused and not ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack is and how careful it is: handed to every component.
+
+    `name` begins the name of every resource (deftunes-prod); `is_protected` keeps the engine, and the services
+    themselves where they can, from deleting what holds data.
+    """
+
+    environment: Environment
+    region: str
+    account: str
+    partition: str
+    is_protected: bool
+
+    @property
+    def name(self) -> str:
+        """Prefix of names: deftunes-prod."""
+        return f"deftunes-{self.environment}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """ARN of something of this account and region: `place.arn("glue", "catalog")`."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

@@ -1,0 +1,115 @@
+"""Who gets which role, and that no value of a secret passes through the program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from mocked import Built
+from pydantic import ValidationError
+
+from deftunes_cloud import grants
+from deftunes_cloud.catalog import Catalog
+from deftunes_cloud.cluster import Cluster, ClusterSettings
+from deftunes_cloud.identities import Identities, ReleaseSettings
+from deftunes_cloud.lake import Lake, LakeSettings
+from deftunes_cloud.network import Network, NetworkSettings
+from deftunes_cloud.secrets import WANTED, Secrets
+from deftunes_cloud.section import Place
+from deftunes_cloud.warehouse import Warehouse, WarehouseSettings
+
+CHART = Path(__file__).parents[2] / "charts" / "deftunes" / "values.yaml"
+WITHOUT_ROLE = {
+    # it parses files of its image, and its pods reach no AWS
+    "airflow-dag-processor",
+    "airflow-setup",
+    # of an evaluation, which has no AWS
+    "airflow-database",
+    "shop",
+    "cloud",
+}
+
+
+def make(place: Place) -> Identities:
+    lake = Lake("lake", place, LakeSettings())
+    network = Network("network", place, NetworkSettings())
+    cluster = Cluster("cluster", place, ClusterSettings(), network=network)
+    catalog = Catalog("catalog", place, lake_url=lake.url)
+    warehouse = Warehouse(
+        "warehouse",
+        place,
+        WarehouseSettings(),
+        network=network,
+        cluster=cluster,
+        lake=lake,
+        catalog=catalog,
+    )
+    release = ReleaseSettings(namespace="music", name="deftunes-music")
+    return Identities("identities", place, release, cluster=cluster, lake=lake, catalog=catalog, warehouse=warehouse)
+
+
+@pytest.fixture
+def identities(build: Callable[..., Built]) -> Built:
+    return build(make)
+
+
+def test_everything_is_a_child_of_a_component(identities: Built) -> None:
+    assert not identities.orphans()
+
+
+def test_every_pod_that_needs_aws_has_a_role_and_only_its_own(identities: Built) -> None:
+    ours = [made for made in identities.all("aws.eks.PodIdentityAssociation") if made["namespace"] != "kube-system"]
+    given = {made["service_account"]: made["role_arn"] for made in ours}
+    placed = set(yaml.safe_load(CHART.read_text(encoding="utf-8"))["placement"])
+    assert set(given) == {f"deftunes-music-{component}" for component in placed - WITHOUT_ROLE}
+    assert {made["namespace"] for made in ours} == {"music"}
+    sharing = {role: {who for who, its in given.items() if its == role} for role in given.values()}
+    assert sorted(len(who) for who in sharing.values()) == [1, 1, 1, 1, 2, 3]  # driver with executor; Airflow's three
+    assert len(sharing) == len(grants.STAGES) + 1
+
+
+def test_each_role_has_the_document_of_its_stage(identities: Built) -> None:
+    place, bucket = Place("dev", "us-west-2", "123456789012", "aws", True), "123456789012-us-west-2"
+    for stage in (*grants.STAGES, "airflow"):
+        found = json.loads(identities.one("aws.iam.RolePolicy", f"deftunes-dev-{stage}")["policy"])
+        expected = grants.document(
+            stage,
+            grants.Shelves(
+                lake=f"arn:aws:s3:::deftunes-dev-lake-{bucket}",
+                logs=f"arn:aws:s3:::deftunes-dev-logs-{bucket}",
+                key=place.arn("kms", "lake-key-id"),
+                region="us-west-2",
+                glue=tuple(
+                    place.arn("glue", of)
+                    for of in ("catalog", "database/deftunes_dev_transform", "table/deftunes_dev_transform/*")
+                ),
+                warehouse=place.arn("redshiftserverless", "warehouse-id"),
+                is_serverless=True,
+            ),
+        )
+        assert found == expected
+
+
+def test_only_eks_gives_roles_to_pods(identities: Built) -> None:
+    for stage in (*grants.STAGES, "airflow"):
+        trust = json.loads(identities.one("aws.iam.Role", f"deftunes-dev-{stage}")["assume_role_policy"])
+        (statement,) = trust["Statement"]
+        assert statement["Principal"] == {"Service": ["pods.eks.amazonaws.com"]}
+        assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+
+
+@pytest.mark.parametrize("name", ["music", "Deftunes", "deftunes-" + "x" * 40])
+def test_a_release_whose_accounts_would_have_other_names_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        ReleaseSettings(name=name)
+
+
+def test_secrets_are_names_without_values(build: Callable[..., Built]) -> None:
+    built = build(lambda place: Secrets("secrets", place))
+    assert built.outputs["names"] == {purpose: f"deftunes-dev/{purpose}" for purpose in WANTED}
+    assert not built.all("aws.secretsmanager.SecretVersion")
+    assert not [name for made in built for name in made.inputs if "secret_string" in name]
+    assert not built.orphans()

@@ -1,0 +1,82 @@
+"""A stack's settings: the committed ones are taken, contradictions are refused before anything is created."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from mocked import Built
+from pydantic import ValidationError
+
+from deftunes_cloud.settings import Settings, read_settings
+
+PROGRAM = Path(__file__).parents[2] / "infra_pulumi"
+STACKS = ("dev", "staging", "prod")
+
+
+def given(stack: str) -> dict[str, Any]:
+    """The settings in a committed file."""
+    config = yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    return {name.removeprefix("deftunes:"): value for name, value in config.items() if name.startswith("deftunes:")}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_committed_stacks_are_taken(stack: str) -> None:
+    assert Settings.model_validate(given(stack)).environment == stack
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_stack_names_an_account_a_region_or_an_arn(stack: str) -> None:
+    text = (PROGRAM / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+    assert "arn:" not in text
+    assert "aws:region:" not in text
+    assert not [word for word in text.split() if word.strip("\"'").isdigit() and len(word.strip("\"'")) == 12]
+
+
+def with_(stack: str, section: str, **changed: Any) -> dict[str, Any]:
+    settings = given(stack)
+    return {**settings, section: {**settings.get(section, {}), **changed}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({**given("prod"), "protect": False}, "protect must be true"),
+        (with_("prod", "network", nat="single"), "network.nat must be per-zone"),
+        (with_("prod", "database", multi_az=False), "database.multi_az must be true"),
+        ({**given("dev"), "environment": "test"}, "'dev', 'staging' or 'prod'"),
+        ({**given("dev"), "networks": {}}, "Extra inputs are not permitted"),
+        (with_("dev", "shop", api_url="http://shop.example"), "api_url"),
+        (with_("dev", "shop", songs_cidr="10.0.0.1/8"), "host bits set"),
+    ],
+)
+def test_contradictions_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate(settings)
+    assert said in str(refused.value)
+
+
+def test_pulumis_configuration_is_read_as_written(build: Callable[..., Built]) -> None:
+    config = {
+        "deftunes:environment": "dev",
+        "deftunes:shop": '{"api_url": "https://shop.example/api"}',
+        "deftunes:alarms": '{"emails": ["a@shop.example"], "monthly_usd": 5}',
+        "deftunes:protect": "false",
+    }
+    read = build(lambda _: read_settings(), config=config).value
+    assert (read.environment, read.protect, read.alarms.monthly_usd) == ("dev", False, 5)
+
+
+def test_a_refusal_names_every_fault_and_what_to_do(build: Callable[..., Built]) -> None:
+    config = {"deftunes:environment": "prod", "deftunes:shop": "{}", "deftunes:protect": "false"}
+    with pytest.raises(pulumi.RunError) as refused:
+        build(lambda _: read_settings(), config=config)
+    said = str(refused.value)
+    assert "nothing was created" in said
+    assert "deftunes:shop.api_url: Field required" in said
+    assert "deftunes:alarms: Field required" in said
+    assert "docs/aws.md" in said
