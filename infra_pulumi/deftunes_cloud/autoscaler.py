@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -27,13 +28,12 @@ _LOOKS = (
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:GetInstanceTypesFromInstanceRequirements",
-    "eks:DescribeNodegroup",
 )
 
 
 def allow_autoscaler(component: pulumi.Resource, place: Place, cluster_name: pulumi.Output[str]) -> None:
     """Give the autoscaler's pods their role."""
-    role = make_role(component, f"{place.name}-autoscaler", PODS, cluster_name.apply(_document))
+    role = make_role(component, f"{place.name}-autoscaler", PODS, cluster_name.apply(partial(_document, place)))
     aws.eks.PodIdentityAssociation(
         "autoscaler",
         cluster_name=cluster_name,
@@ -58,13 +58,19 @@ def hint_autoscaler(component: pulumi.Resource, group: aws.eks.NodeGroup, pool: 
         )
 
 
-def _document(cluster: str) -> dict[str, Any]:
+def _document(place: Place, cluster: str) -> dict[str, Any]:
     owned = {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{cluster}": "owned"}
     return {
         "Version": "2012-10-17",
         "Statement": [
             # these know no narrower resource
             {"Sid": "Look", "Effect": "Allow", "Action": list(_LOOKS), "Resource": "*"},
+            {
+                "Sid": "LookIntoGroups",
+                "Effect": "Allow",
+                "Action": "eks:DescribeNodegroup",
+                "Resource": place.arn("eks", f"nodegroup/{cluster}/*"),
+            },
             {
                 "Sid": "Resize",
                 "Effect": "Allow",

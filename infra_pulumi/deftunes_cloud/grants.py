@@ -1,13 +1,13 @@
 """Who may do what: one IAM document a stage, down to prefix and database, as plain data.
 
-| stage     | landing_zone | transform_zone | quality | serving.duckdb | Glue   | Redshift    | logs bucket |
-| extract   | write        |                |         |                |        |             |             |
-| transform | read         | write          |         |                | write  |             |             |
-| quality   | read         | read           | write   |                | read   |             |             |
-| lake      | read         | write          | read    |                | write  |             |             |
-| dbt       |              | read           |         |                | read   | credentials |             |
-| spectrum  |              | read           |         |                | read   |             |             |
-| airflow   |              |                |         |                |        |             | write       |
+| role      | landing_zone | transform_zone | quality | Glue  | Redshift    | logs bucket |
+| extract   | replace      |                |         |       |             |             |
+| transform | read         | replace        |         | write |             |             |
+| quality   |              | read           | write   | read  |             |             |
+| lake      |              | replace        | read    | write |             |             |
+| dbt       |              | read           |         | read  | credentials |             |
+| spectrum  |              | read           |         | read  |             |             |
+| airflow   |              |                |         |       |             | write       |
 
 Pure functions of ARNs, so that a linter and a simulator of IAM can look at the very documents that are installed.
 """
@@ -26,7 +26,10 @@ STAGES = ("extract", "transform", "quality", "lake", "dbt")
 LANDING, TABLES, REPORTS, LOGS = "landing_zone", "transform_zone", "quality", "airflow"
 """Shelves: prefixes of the lake's bucket (deftunes_contract.zones), and Airflow's of the logs bucket."""
 
-_READ_TABLES = ("glue:GetDatabase", "glue:GetTable", "glue:GetTables")
+_READ_TABLES = ("glue:GetDatabase", "glue:GetTable")
+_WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+# a rerun takes away what the earlier one left over; versions keep it for a while all the same
+_REPLACE = (*_WRITE, "s3:DeleteObject")
 _WRITE_TABLES = (*_READ_TABLES, "glue:CreateTable", "glue:UpdateTable")
 
 
@@ -35,7 +38,7 @@ class Shelves:
     """ARNs of what there is to be read and written.
 
     `glue` are the ARNs of catalog, database and all its tables; `warehouse` is the ARN of the Redshift workgroup or of
-    the cluster's account in the database (dbuser).
+    the cluster's database (dbname), in which the role has an account of its own.
     """
 
     lake: str
@@ -61,13 +64,13 @@ def trusted(*services: str, actions: Iterable[str] = ("sts:AssumeRole",)) -> dic
 
 
 def _extract(shelves: Shelves) -> list[Statement]:
-    return [*_objects(shelves.lake, LANDING, writes=True), *_key(shelves, writes=True)]
+    return [*_objects(shelves.lake, LANDING, *_REPLACE), *_key(shelves, writes=True)]
 
 
 def _transform(shelves: Shelves) -> list[Statement]:
     return [
         *_objects(shelves.lake, LANDING),
-        *_objects(shelves.lake, TABLES, writes=True),
+        *_objects(shelves.lake, TABLES, *_REPLACE),
         _glue(shelves, _WRITE_TABLES),
         *_key(shelves, writes=True),
     ]
@@ -75,9 +78,8 @@ def _transform(shelves: Shelves) -> list[Statement]:
 
 def _quality(shelves: Shelves) -> list[Statement]:
     return [
-        *_objects(shelves.lake, LANDING),
         *_objects(shelves.lake, TABLES),
-        *_objects(shelves.lake, REPORTS, writes=True),
+        *_objects(shelves.lake, REPORTS, *_WRITE),
         _glue(shelves, _READ_TABLES),
         *_key(shelves, writes=True),
     ]
@@ -85,16 +87,16 @@ def _quality(shelves: Shelves) -> list[Statement]:
 
 def _lake(shelves: Shelves) -> list[Statement]:
     return [
-        *_objects(shelves.lake, LANDING),
         *_objects(shelves.lake, REPORTS),
-        *_objects(shelves.lake, TABLES, writes=True),
+        *_objects(shelves.lake, TABLES, *_REPLACE),
         _glue(shelves, _WRITE_TABLES),
         *_key(shelves, writes=True),
     ]
 
 
 def _spectrum(shelves: Shelves) -> list[Statement]:
-    partitions = ("glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition")
+    # what Redshift asks to list an external schema and to plan a query
+    partitions = ("glue:GetTables", "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition")
     return [
         *_objects(shelves.lake, TABLES),
         _glue(shelves, (*_READ_TABLES, *partitions)),
@@ -118,7 +120,7 @@ def _dbt(shelves: Shelves) -> list[Statement]:
 
 def _airflow(shelves: Shelves) -> list[Statement]:
     """Task logs, and nothing else: Airflow carries no data."""
-    return [*_objects(shelves.logs, LOGS, writes=True), *_key(shelves, writes=True)]
+    return [*_objects(shelves.logs, LOGS, *_WRITE), *_key(shelves, writes=True)]
 
 
 _STATEMENTS = {
@@ -132,17 +134,14 @@ _STATEMENTS = {
 }
 
 
-def _objects(bucket: str, prefix: str, *, writes: bool = False) -> list[Statement]:
-    """Objects below a prefix, and their listing. Whoever writes may also replace and take away: reruns do."""
+def _objects(bucket: str, prefix: str, *more: str) -> list[Statement]:
+    """Objects below a prefix: to read, to list (without it S3 says 403 to what is not there), and `more`."""
     name = "".join(part.capitalize() for part in prefix.split("_"))
-    actions = ["s3:GetObject"]
-    if writes:
-        actions += ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
     return [
         {
-            "Sid": f"{'Write' if writes else 'Read'}{name}",
+            "Sid": f"{'Write' if more else 'Read'}{name}",
             "Effect": "Allow",
-            "Action": actions,
+            "Action": ["s3:GetObject", *more],
             "Resource": f"{bucket}/{prefix}/*",
         },
         {

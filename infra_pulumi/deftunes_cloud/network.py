@@ -197,7 +197,9 @@ class Network(pulumi.ComponentResource):
         trust = trusted("vpc-flow-logs.amazonaws.com")
         # nobody else's flow log may write here: the confused deputy
         trust["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceAccount": self._place.account}}
-        writes = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogGroups", "logs:DescribeLogStreams"]
+        writes = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+        # knows no narrower resource
+        looks = {"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"}
         role = make_role(
             self,
             f"{self._place.name}-flow",
@@ -205,7 +207,7 @@ class Network(pulumi.ComponentResource):
             group.arn.apply(
                 lambda arn: {
                     "Version": "2012-10-17",
-                    "Statement": [{"Effect": "Allow", "Action": writes, "Resource": [arn, f"{arn}:*"]}],
+                    "Statement": [{"Effect": "Allow", "Action": writes, "Resource": [arn, f"{arn}:*"]}, looks],
                 }
             ),
         )

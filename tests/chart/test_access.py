@@ -336,7 +336,7 @@ def test_an_evaluation_brings_shop_and_cloud(evaluation: Any, plain: Any) -> Non
     assert settings["DEFTUNES_SERVING"] == "s3://lake/serving.duckdb"
     assert settings["AWS_ENDPOINT_URL"] == "http://deftunes-cloud:5000"
     assert settings["DEFTUNES_API_URL"] == "http://deftunes-shop:8000"
-    assert settings["AWS_REGION"] == "us-east-1"
+    assert settings["AWS_REGION"] == settings["AWS_DEFAULT_REGION"] == "us-east-1"
 
 
 def test_a_warehouse_has_no_serving_file(production: Any) -> None:

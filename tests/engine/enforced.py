@@ -10,8 +10,8 @@ moto's own enforcement (INITIAL_NO_AUTH_ACTION_COUNT) cannot do this, tried with
 StringEquals, so everybody lists every prefix, and it judges Glue on the resource `*`, so nobody may do anything there.
 Here each request becomes the calls that AWS would judge (asked.py), KMS behind S3 included, for rights.py to judge.
 
-What it does not do: check signatures; look at policies of buckets and keys; answer 403 instead of 404 for an object that
-is not there to somebody who may not list; judge anything but S3 and Glue (elsewhere a role's keys are refused). Of a
+What it does not do: check signatures; look at policies of buckets and keys; answer 403 instead of 404 for what is not
+there to somebody who may not list; judge anything but S3 and Glue (elsewhere a role's keys are refused). Of a
 DeleteObjects with one key too many it refuses the whole, where AWS deletes the others.
 """
 

@@ -44,8 +44,8 @@ IN_LAKE = ("landing_zone", "transform_zone", "quality", "serving.duckdb", "somew
 SEES = {
     "extract": {"landing_zone"},
     "transform": {"landing_zone", "transform_zone"},
-    "quality": {"landing_zone", "transform_zone", "quality"},
-    "lake": {"landing_zone", "transform_zone", "quality"},
+    "quality": {"transform_zone", "quality"},
+    "lake": {"transform_zone", "quality"},
     "dbt": {"transform_zone"},
     "spectrum": {"transform_zone"},
     "airflow": set(),
@@ -58,7 +58,10 @@ WRITES_CATALOG = {"transform", "lake"}
 """Stages that commit to tables. None may drop one, and none makes the database: that is the program's."""
 
 READ = ("s3:GetObject",)
-WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+REMOVE = ("s3:DeleteObject",)
+REMOVES = {"extract", "transform", "lake"}
+"""Roles that take away what they replace; reports and logs stay until they are too old."""
 # rights to the buckets themselves, for nobody
 ADMINISTER = (
     "s3:DeleteBucket",
@@ -74,7 +77,8 @@ ADMINISTER = (
 ERASE = ("s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:BypassGovernanceRetention", "s3:GetObjectVersion")
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 TABLE = f"{GLUE}:table/deftunes_dev_transform/sessions"
-READ_CATALOG = {"glue:GetDatabase": CATALOG[1], "glue:GetTable": TABLE, "glue:GetTables": TABLE}
+READ_CATALOG = {"glue:GetDatabase": CATALOG[1], "glue:GetTable": TABLE}
+LIST_CATALOG = {"glue:GetTables": TABLE}
 WRITE_CATALOG = {"glue:CreateTable": TABLE, "glue:UpdateTable": TABLE}
 DROP = {
     "glue:DeleteTable": TABLE,
@@ -114,10 +118,14 @@ def wanted(role: str) -> Iterator[Call]:
         yield from chain(objects(READ, shelf), listings(shelf))
     if role in OWNS:
         yield from objects(WRITE, OWNS[role])
+    if role in REMOVES:
+        yield from objects(REMOVE, OWNS[role])
     if role in READS_CATALOG:
         yield from calls(READ_CATALOG)
     if role in WRITES_CATALOG:
         yield from calls(WRITE_CATALOG)
+    if role == "spectrum":
+        yield from calls(LIST_CATALOG)
     if role == "airflow":
         yield from chain(objects((*READ, "s3:PutObject"), "airflow", LOGS), listings("airflow", LOGS))
     yield Call("kms:Decrypt", KEY, THROUGH_S3)
@@ -132,6 +140,8 @@ def refused(role: str) -> Iterator[Call]:
             yield from chain(objects(READ, shelf), listings(shelf))
         if shelf != OWNS.get(role):
             yield from objects(WRITE, shelf)
+        if shelf != OWNS.get(role) or role not in REMOVES:
+            yield from objects(REMOVE, shelf)
         yield from objects(ERASE, shelf)
     yield from (Call("s3:ListBucket", bucket) for bucket in (LAKE, LOGS))
     yield from (Call("s3:ListBucket", LAKE, {"s3:prefix": text}) for text in ("", "landing", "landing_zone_old/"))
@@ -150,6 +160,8 @@ def of_services(role: str) -> Iterator[Call]:
         yield from (Call(action, arn) for action, arn in READ_CATALOG.items())
     if role not in WRITES_CATALOG:
         yield from (Call(action, arn) for action, arn in WRITE_CATALOG.items())
+    if role != "spectrum":
+        yield from (Call(action, arn) for action, arn in LIST_CATALOG.items())
     yield from (Call(action, arn) for action, arn in DROP.items())
     elsewhere = TABLE.replace("_dev_", "_prod_")
     yield from (Call(action, elsewhere) for action in ("glue:GetTable", "glue:CreateTable", "glue:UpdateTable"))

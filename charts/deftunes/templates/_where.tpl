@@ -24,6 +24,8 @@ DEFTUNES_CATALOG: {{ .Values.lake.catalog | quote }}
 DEFTUNES_DATABASE: {{ .Values.lake.database | quote }}
 DEFTUNES_API_URL: {{ include "deftunes.apiUrl" . | quote }}
 AWS_REGION: {{ .Values.aws.region | quote }}
+# boto3 reads only this one
+AWS_DEFAULT_REGION: {{ .Values.aws.region | quote }}
 {{- with include "deftunes.awsEndpoint" . }}
 AWS_ENDPOINT_URL: {{ . | quote }}
 {{- end }}
