@@ -86,7 +86,6 @@ setup-infra: $(UV)
 .PHONY: test-infra
 test-infra: setup-infra ## the cloud's program: types, components, policies, rights; in Pulumi's own environment
 	$(UV) run --frozen --no-sync --directory infra_pulumi mypy .
-	$(UV) run --frozen --no-sync --directory infra_pulumi mypy --exclude '^\.venv' policies
 	$(UV) run --frozen --no-sync --directory infra_pulumi python -m deftunes_cloud.costs --check
 	$(INFRA) pytest --confcutdir=tests/infra --durations=5 $(call report,infra) tests/infra
 
