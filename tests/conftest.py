@@ -22,8 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> SparkSettings:
-    """Settings of a lake in a folder; a test takes `model_copy(update={"database": ...})` of it to be alone."""
-    return SparkSettings(DEFTUNES_LAKE=str(tmp_path_factory.mktemp("lake")), DEFTUNES_SPARK_MASTER="local[2]")
+    """Settings of a lake in a folder; a test takes `model_copy(update={"database": ...})` of it to be alone.
+
+    The JVM's second compiler would cost more than it saves on tables as small as the tests'.
+    """
+    return SparkSettings(
+        DEFTUNES_LAKE=str(tmp_path_factory.mktemp("lake")), DEFTUNES_SPARK_MASTER="local[2]", DEFTUNES_SPARK_SMALL=True
+    )
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
+from killable import start_platform
 from pyspark.sql import SparkSession
 
 from deftunes_cli.__main__ import main
@@ -53,6 +53,7 @@ class Platform:
             "DEFTUNES_API_URL": self.shop.api_url,
             "DEFTUNES_SONGS_DSN": self.shop.songs_dsn,
             "DEFTUNES_SPARK_MASTER": "local[2]",
+            "DEFTUNES_SPARK_SMALL": "true",
             **self.more,
         }
 
@@ -90,26 +91,25 @@ class Platform:
     def sentences(self) -> str:
         return "\n".join(step.sentence for step in self.record().steps)
 
-    def spawn(self, *argv: str) -> subprocess.Popen[bytes]:
-        """Run a `deftunes` command in a process group of its own, JVM included."""
+    def spawn(self, *argv: str) -> BaseProcess:
+        """Run a `deftunes` command in a process group of its own, JVM included; only the imports are done already."""
         self.root.mkdir(parents=True, exist_ok=True)
-        log = (self.root / "spawned.log").open("ab")
-        return subprocess.Popen(
-            [sys.executable, "-m", "deftunes_cli", *argv],
-            env={**os.environ, **self.environment, "DEFTUNES_LOG_LEVEL": "INFO"},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        environment = {**os.environ, **self.environment, "DEFTUNES_LOG_LEVEL": "INFO"}
+        return start_platform(environment, argv, self.root / "spawned.log")
 
     def kill_when(self, ready: Callable[[Platform], bool], *argv: str) -> bool:
-        """Run a command and SIGKILL it with all its children at the moment `ready`; False when it ended before."""
+        """Run a command and SIGKILL it with all its children at the moment `ready`; False when it ended before.
+
+        `ready` is asked once the command's own record is there: that of an earlier run says nothing of this one.
+        """
+        earlier = set(self.home.runs.glob("*.json"))
         running = self.spawn(*argv)
+        assert running.pid is not None
         deadline = time.monotonic() + PATIENCE
-        while running.poll() is None:
-            if ready(self):
+        while running.exitcode is None:
+            if earlier < set(self.home.runs.glob("*.json")) and ready(self):
                 os.killpg(running.pid, signal.SIGKILL)
-                running.wait()
+                running.join()
                 return True
             assert time.monotonic() < deadline, (self.root / "spawned.log").read_text()[-3000:]
             time.sleep(0.01)

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tenacity import wait_exponential_jitter
 
 from deftunes_contract.exits import ExitCode
+from deftunes_extract import patience
 
 JANUARY = ("2020-01-01", "2020-02-01", "--pipeline", "api")
 PASSING = (
@@ -30,6 +32,12 @@ LASTING = [
     ("sessions:duplicate_session:1", ExitCode.REFUSED, "session_item_unique"),
     ("users:missing_column:1:field=user_lastname", ExitCode.REFUSED, "user_lastname_complete"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same attempts in the same order, only sooner after one another; tests/extract asks about the pauses."""
+    monkeypatch.setattr(patience, "BACK_OFF", wait_exponential_jitter(initial=0.05, max=3, jitter=0.05))
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ def test_pipelines_one_after_the_other_in_either_order(loaded: Any, platform: An
 def test_two_runs_of_the_same_month_at_once(january: dict[str, object], platform: Any) -> None:
     month = ("run", "--start", "2020-01-01", "--end", "2020-02-01")
     both = [platform.spawn(*month), platform.spawn(*month)]
-    codes = [running.wait(timeout=300) for running in both]
-    assert codes == [0, 0], (platform.root / "spawned.log").read_text()[-4000:]
+    for running in both:
+        running.join(timeout=300)
+    assert [running.exitcode for running in both] == [0, 0], (platform.root / "spawned.log").read_text()[-4000:]
     assert platform.state() == january

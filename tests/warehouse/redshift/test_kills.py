@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 
 from killable import start_build
 
@@ -76,7 +77,8 @@ def test_a_build_killed_anywhere_shows_the_old_state_or_the_new(lake, sell, buil
 
         def kill():
             os.kill(process.pid, signal.SIGKILL)
-            process.join()
+            # not join(): the exit code can be read once, and the test's own thread reads it
+            wait([process.sentinel])
             return True
 
         with built.redshift.proxy.when(pattern, kill, nth, after) as met:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,15 @@ def _data_docs(result: GateResult, page: ExpectationSuiteValidationResult) -> st
         "run_id": RunIdentifier(run_name=result.run_id, run_time=result.judged_at),
         "validation_time": result.judged_at,
     }
-    view: Any = DefaultJinjaPageView()
-    html = str(view.render(ValidationResultsPageRenderer().render(page)))
+    html = str(_view().render(ValidationResultsPageRenderer().render(page)))
     plain = _ELSEWHERE.sub('href="index.html"', _LIVELY.sub("", html))
     return plain.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
+
+
+@cache
+def _view() -> Any:
+    """GX's page view. Each one compiles its twenty templates anew, which takes longer than to fill them in."""
+    return DefaultJinjaPageView()
 
 
 def _index(result: GateResult, pages: list[str]) -> str:
