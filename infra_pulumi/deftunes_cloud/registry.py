@@ -15,8 +15,8 @@ from pydantic import Field
 
 from deftunes_cloud.section import Place, Section
 
-IMAGES = ("extract", "lake", "transform", "quality", "dbt", "airflow")
-"""What docker-bake.hcl builds for a cloud. Its simulator is for evaluations, which have no cloud."""
+IMAGES = ("extract", "lake", "transform", "quality", "dbt", "airflow", "simulator")
+"""What `docker buildx bake release` pushes; the simulator for evaluations in this cluster."""
 
 
 class RegistrySettings(Section):

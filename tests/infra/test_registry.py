@@ -24,10 +24,10 @@ def make(**given: object) -> Callable[[Place], Registry]:
     return lambda place: Registry("registry", place, settings)
 
 
-def test_every_image_of_the_bake_file_has_a_repository_but_the_simulator() -> None:
+def test_every_image_of_the_bake_file_has_a_repository() -> None:
     group = re.search(r'group "default" \{\s*targets = \[(.*?)\]', BAKE.read_text(encoding="utf-8"))
     assert group
-    assert set(re.findall(r'"(\w+)"', group[1])) - {"simulator"} == set(IMAGES)
+    assert set(re.findall(r'"(\w+)"', group[1])) == set(IMAGES)
 
 
 def test_repositories_are_safe(build: Build) -> None:

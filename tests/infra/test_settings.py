@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,19 @@ def test_no_stack_names_an_account_a_region_or_an_arn(stack: str) -> None:
     assert "arn:" not in text
     assert "aws:region:" not in text
     assert not [word for word in text.split() if word.strip("\"'").isdigit() and len(word.strip("\"'")) == 12]
+
+
+def test_the_whole_cloud_is_seen_on_one_page() -> None:
+    assert len((PROGRAM / "__main__.py").read_text(encoding="utf-8").splitlines()) <= 80
+
+
+def test_the_program_names_no_account_no_region_and_no_arn() -> None:
+    """All three come from the provider; an f-string that begins with arn: takes its parts from there."""
+    files = [*(PROGRAM / "deftunes_cloud").glob("*.py"), PROGRAM / "__main__.py"]
+    assert len(files) > 20
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert re.findall(r"\b\d{12}\b|\barn:aws\b|\b(?:us|eu|ap|sa|ca|me|af|il)-[a-z]+-\d\b", text) == [], file
 
 
 def with_(stack: str, section: str, **changed: Any) -> dict[str, Any]:

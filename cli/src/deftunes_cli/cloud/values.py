@@ -94,8 +94,11 @@ def _head(outputs: Outputs, tag: str, stack: str) -> str:
 Values of stack {stack}, written by `deftunes values`. Do not edit: what is your own goes into a second file.
 
 aws eks update-kubeconfig --region {outputs.region} --name {outputs.cluster_name}
-{applied}REGISTRY={images.registry} REPOSITORY={images.repository} VERSION={tag} docker buildx bake release
+{applied}aws ecr get-login-password --region {outputs.region} \\
+  | docker login --username AWS --password-stdin {images.registry}
+REGISTRY={images.registry} REPOSITORY={images.repository} VERSION={tag} docker buildx bake release
 kubectl create namespace {release.namespace}
+kubectl label namespace {release.namespace} pod-security.kubernetes.io/enforce=restricted
 kubectl create secret generic {CREDENTIALS} --namespace {release.namespace} \\
   --from-file=songs-dsn=<({ask} {secrets.songs_dsn} | tr -d '\\n')
 kubectl create secret generic {AIRFLOW} --namespace {release.namespace} \\

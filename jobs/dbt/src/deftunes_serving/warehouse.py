@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -31,6 +32,8 @@ SERVING = "deftunes_serving"
 STAGING = "deftunes_staging"
 """Schema of staging views, and of what builds tell each other."""
 LOCK = f"{STAGING}.build_lock"
+APPLICATION = "deftunes-dbt"
+"""Name of a build's connections, in Redshift's connection log."""
 
 log = structlog.get_logger("deftunes-dbt")
 
@@ -44,6 +47,7 @@ def connect(settings: ServingSettings) -> Connection:
     from dbt.adapters.redshift.connections import RedshiftCredentials, UserSSLMode, get_connection_method
     from dbt_common.helper_types import Port
 
+    _introduce()
     is_iam = settings.redshift_auth == "iam"
     credentials = RedshiftCredentials(
         method=("iam" if settings.redshift_user else "iam_role") if is_iam else "database",
@@ -68,6 +72,17 @@ def connect(settings: ServingSettings) -> Connection:
             f"{settings.redshift_database}: {message_of(error)}; nothing was built"
         ) from None
     return connection
+
+
+def _introduce() -> None:
+    """Give the driver the application's name, which it would else look for among the source texts of the whole stack.
+
+    Each of dbt's connections, one a node, would pay for that, and the connection log would name a module of dbt's.
+    """
+    import redshift_connector
+
+    if not isinstance(redshift_connector.connect, partial):
+        redshift_connector.connect = partial(redshift_connector.connect, application_name=APPLICATION)
 
 
 def message_of(error: BaseException) -> str:
