@@ -17,13 +17,13 @@ from deftunes_cloud.network import Network
 from deftunes_cloud.outputs import export
 from deftunes_cloud.registry import Registry
 from deftunes_cloud.secrets import Secrets
-from deftunes_cloud.section import Place
+from deftunes_cloud.section import Place, tags_of
 from deftunes_cloud.settings import read_settings
 from deftunes_cloud.warehouse import Warehouse
 
 settings = read_settings()
 region = pulumi.Config("aws").require("region")
-tags = {"platform": "deftunes", "environment": settings.environment, "managed_by": "pulumi"}
+tags = {**tags_of(settings.environment), "managed_by": "pulumi"}
 provider = aws.Provider("aws", region=region, default_tags={"tags": tags})
 within = pulumi.ResourceOptions(provider=provider)
 asked = pulumi.InvokeOptions(provider=provider)

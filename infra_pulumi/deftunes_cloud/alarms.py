@@ -17,6 +17,7 @@ from pydantic import Field
 
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
+from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
 from deftunes_cloud.section import Place, Section
 from deftunes_cloud.warehouse import Warehouse
@@ -69,14 +70,8 @@ class Alarms(pulumi.ComponentResource):
 
     def _topic(self, emails: tuple[str, ...]) -> pulumi.Output[str]:
         # AWS's own key for SNS lets neither CloudWatch nor Budgets in
-        key = aws.kms.Key(
-            "alarms-key",
-            description=f"{self._place.name}: alarms",
-            enable_key_rotation=True,
-            deletion_window_in_days=7,
-            policy=json.dumps(key_policy(self._place)),
-            opts=pulumi.ResourceOptions(parent=self, protect=self._place.is_protected),
-        )
+        policy = json.dumps(key_policy(self._place))
+        key = make_key(self, self._place, "alarms", "alarms", policy=policy, wait_days=7)
         topic = aws.sns.Topic("alarms", name=f"{self._place.name}-alarms", kms_master_key_id=key.arn, opts=self._child)
         allowed = aws.sns.TopicPolicy(
             "alarms",
@@ -90,7 +85,6 @@ class Alarms(pulumi.ComponentResource):
         return allowed.arn
 
     def _budget(self, monthly_usd: float) -> None:
-        tags = {"platform": "deftunes", "environment": self._place.environment}
         aws.budgets.Budget(
             "monthly",
             name=f"{self._place.name}-monthly",
@@ -102,7 +96,7 @@ class Alarms(pulumi.ComponentResource):
             filter_expression={
                 "ands": [
                     {"tags": {"key": key, "values": [value], "match_options": ["EQUALS"]}}
-                    for key, value in tags.items()
+                    for key, value in self._place.tags.items()
                 ]
             },
             notifications=[

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from deftunes_cloud import auto_mode, nodes
 from deftunes_cloud.grants import trusted
+from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
 from deftunes_cloud.nodes import ADDONS, DriverSettings, ExecutorSettings, Nodes
 from deftunes_cloud.section import Place, Section
@@ -106,15 +107,24 @@ class Cluster(pulumi.ComponentResource):
             )
         self.register_outputs({"cluster_name": self.cluster_name, "placement": self.placement})
 
-    def _control_plane(self, settings: ClusterSettings, network: Network) -> aws.eks.Cluster:
-        key = aws.kms.Key(
-            "cluster-key",
-            description=f"{self._place.name}: Kubernetes secrets",
-            enable_key_rotation=True,
-            deletion_window_in_days=30,
-            # without its key, a cluster is lost
-            opts=pulumi.ResourceOptions(parent=self, protect=self._place.is_protected),
+    def admit_pods(
+        self, component: pulumi.Resource, concern: str, group: aws.ec2.SecurityGroup, port: int, why: str
+    ) -> None:
+        """Open a port of somebody's group to this cluster's pods, as that component's child."""
+        aws.vpc.SecurityGroupIngressRule(
+            f"{concern}-from-pods",
+            security_group_id=group.id,
+            referenced_security_group_id=self.security_group_id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            description=why,
+            opts=pulumi.ResourceOptions(parent=component),
         )
+
+    def _control_plane(self, settings: ClusterSettings, network: Network) -> aws.eks.Cluster:
+        # without its key, a cluster is lost
+        key = make_key(self, self._place, "cluster", "Kubernetes secrets")
         logs = aws.cloudwatch.LogGroup(
             "cluster",
             # EKS's own name: it would make this group itself, and keep it for ever

@@ -69,11 +69,15 @@ ASSUMED: Mapping[str, Use] = {
 HEAD = "<!-- written by `python -m deftunes_cloud.costs`; change settings, prices.csv or costs.py, not this page -->\n"
 
 
+def configured(path: Path) -> dict[str, Any]:
+    """What a stack's file says, section by section."""
+    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
+    return {name.partition(":")[2]: value for name, value in config.items() if name.startswith("deftunes:")}
+
+
 def read_stack(path: Path) -> Settings:
     """Settings of a stack's file, as the program would read them. Raises ValidationError."""
-    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
-    ours = {name.partition(":")[2]: value for name, value in config.items() if name.startswith("deftunes:")}
-    return Settings.model_validate(ours)
+    return Settings.model_validate(configured(path))
 
 
 def page(stacks: Mapping[str, Settings], prices: Mapping[str, Price]) -> str:

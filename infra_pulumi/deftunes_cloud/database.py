@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from pydantic import Field, model_validator
 
 from deftunes_cloud.cluster import Cluster
+from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
 from deftunes_cloud.section import Place, Section
 
@@ -65,13 +66,7 @@ class Database(pulumi.ComponentResource):
         super().__init__("deftunes:cloud:Database", name, {}, opts)
         self._place, self._child = place, pulumi.ResourceOptions(parent=self)
         self.port, self.database, self.cidrs = PORT, DATABASE, network.data_cidrs
-        key = aws.kms.Key(
-            "database-key",
-            description=f"{place.name}: Airflow's database and its password",
-            enable_key_rotation=True,
-            deletion_window_in_days=30,
-            opts=pulumi.ResourceOptions(parent=self, protect=place.is_protected),
-        )
+        key = make_key(self, place, "database", "Airflow's database and its password")
         instance = self._instance(settings, key, network, self._group(network, cluster))
         self.address, self.identifier = instance.address, instance.identifier
         self.master_secret_arn: pulumi.Output[str] = instance.master_user_secrets[0].secret_arn
@@ -85,16 +80,7 @@ class Database(pulumi.ComponentResource):
             egress=[],
             opts=self._child,
         )
-        aws.vpc.SecurityGroupIngressRule(
-            "database-from-pods",
-            security_group_id=group.id,
-            referenced_security_group_id=cluster.security_group_id,
-            ip_protocol="tcp",
-            from_port=PORT,
-            to_port=PORT,
-            description="Airflow",
-            opts=self._child,
-        )
+        cluster.admit_pods(self, "database", group, PORT, "Airflow")
         return group
 
     def _instance(

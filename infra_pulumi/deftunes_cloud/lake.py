@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field, model_validator
 
+from deftunes_cloud.keys import make_key
 from deftunes_cloud.section import Place, Section
 
 Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
@@ -45,13 +46,7 @@ class Lake(pulumi.ComponentResource):
         super().__init__("deftunes:cloud:Lake", name, {}, opts)
         self._place = place
         self._keeps = pulumi.ResourceOptions(parent=self, protect=place.is_protected)
-        key = aws.kms.Key(
-            "lake-key",
-            description=f"{place.name}: lake and logs",
-            enable_key_rotation=True,
-            deletion_window_in_days=30,
-            opts=self._keeps,
-        )
+        key = make_key(self, place, "lake", "lake and logs")
         aws.kms.Alias("lake-key", name=f"alias/{place.name}-lake", target_key_id=key.key_id, opts=self._child())
         self.key_arn = key.arn
         lake = self._bucket("lake", key, [_aged("landing_zone/", settings.landing_days)], settings.noncurrent_days)

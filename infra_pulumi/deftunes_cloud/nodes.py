@@ -204,11 +204,7 @@ class Nodes(pulumi.ComponentResource):
 
     def _template(self, pool: str, disk_gb: int) -> aws.ec2.LaunchTemplate:
         # machines that a group starts do not inherit the provider's tags, and the budget counts by tag
-        tags = {
-            "Name": f"{self._place.name}-{pool}",
-            "platform": "deftunes",
-            "environment": self._place.environment,
-        }
+        tags = {"Name": f"{self._place.name}-{pool}", **self._place.tags}
         return aws.ec2.LaunchTemplate(
             pool,
             name_prefix=f"{self._place.name}-{pool}-",

@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
+from deftunes_cloud.keys import make_key
 from deftunes_cloud.section import Place, Section
 
 IMAGES = ("extract", "lake", "transform", "quality", "dbt", "airflow", "simulator")
@@ -38,13 +39,7 @@ class Registry(pulumi.ComponentResource):
     ) -> None:
         super().__init__("deftunes:cloud:Registry", name, {}, opts)
         keeps = pulumi.ResourceOptions(parent=self, protect=place.is_protected)
-        key = aws.kms.Key(
-            "registry-key",
-            description=f"{place.name}: images",
-            enable_key_rotation=True,
-            deletion_window_in_days=30,
-            opts=keeps,
-        )
+        key = make_key(self, place, "registry", "images")
         self.repository = place.name
         made = [
             aws.ecr.Repository(

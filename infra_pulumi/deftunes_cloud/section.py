@@ -16,6 +16,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def tags_of(environment: str) -> dict[str, str]:
+    """Whose a resource is: the provider gives these tags to all of them, and the bill is counted by them."""
+    return {"platform": "deftunes", "environment": environment}
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a stack is and how careful it is: handed to every component.
@@ -34,6 +39,11 @@ class Place:
     def name(self) -> str:
         """Prefix of names: deftunes-prod."""
         return f"deftunes-{self.environment}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags for what the provider's own do not reach."""
+        return tags_of(self.environment)
 
     def arn(self, service: str, resource: str) -> str:
         """ARN of something of this account and region: `place.arn("glue", "catalog")`."""

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from deftunes_cloud import grants
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
+from deftunes_cloud.keys import make_key
 from deftunes_cloud.lake import Lake
 from deftunes_cloud.network import Network
 from deftunes_cloud.roles import make_role, shelves_of
@@ -87,13 +88,7 @@ class Warehouse(pulumi.ComponentResource):
         self._place = place
         self._child = pulumi.ResourceOptions(parent=self)
         self._keeps = pulumi.ResourceOptions(parent=self, protect=place.is_protected)
-        key = aws.kms.Key(
-            "warehouse-key",
-            description=f"{place.name}: warehouse",
-            enable_key_rotation=True,
-            deletion_window_in_days=30,
-            opts=self._keeps,
-        )
+        key = make_key(self, place, "warehouse", "warehouse")
         spectrum = make_role(
             self,
             f"{place.name}-spectrum",
@@ -126,16 +121,7 @@ class Warehouse(pulumi.ComponentResource):
                 description=service,
                 opts=self._child,
             )
-        aws.vpc.SecurityGroupIngressRule(
-            "warehouse-from-pods",
-            security_group_id=group.id,
-            referenced_security_group_id=cluster.security_group_id,
-            ip_protocol="tcp",
-            from_port=PORT,
-            to_port=PORT,
-            description="dbt",
-            opts=self._child,
-        )
+        cluster.admit_pods(self, "warehouse", group, PORT, "dbt")
         return group
 
     def _serverless(

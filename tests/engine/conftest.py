@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +14,11 @@ import pytest
 # by path: this environment knows nothing of the main one's pytest settings
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from listening import listening
 from program import Engine, Program, Stack
 from pulumi_binary import find_or_build
 from standin import StandIn
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 REGION = "eu-west-1"
 
 
@@ -33,22 +31,10 @@ def engine() -> Engine:
 @pytest.fixture(scope="session")
 def _moto() -> Iterator[str]:
     """moto's server, for the whole run: the simulator's cloud, as a process of the main environment."""
-    python = REPOSITORY / ".venv" / "bin" / "python"
-    if not python.exists():
-        pytest.fail(f"expected the main environment at {python}; run `make setup`")
-    command = [str(python), "-m", "deftunes_simulator", "cloud", "--region", REGION]
     # AWS's own policies (AmazonEKSClusterPolicy …) exist in an account; stock moto leaves them out
-    environment = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if "http://" not in line:
-                pytest.fail(f"expected the simulator's cloud to say where it listens, it said {line!r}")
-            yield next(word for word in line.split() if word.startswith("http://"))
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+    command = ("python", "-m", "deftunes_simulator", "cloud", "--region", REGION)
+    with listening(*command, MOTO_IAM_LOAD_MANAGED_POLICIES="true") as told:
+        yield told["http://"]
 
 
 @pytest.fixture(scope="module")

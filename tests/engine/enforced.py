@@ -19,9 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
 import threading
 import urllib.request
@@ -38,6 +36,7 @@ REPOSITORY = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(REPOSITORY / "tests" / "infra")]
 
 from asked import Request, Unknown, calls  # noqa: E402
+from listening import listening  # noqa: E402
 from rights import Call, decide  # noqa: E402
 
 ADMINISTRATOR = "testing"
@@ -94,20 +93,10 @@ class EnforcedCloud:
 @contextmanager
 def enforced(region: str) -> Iterator[EnforcedCloud]:
     """A cloud in a process of the main environment, gone at the end. Raises RuntimeError when it does not start."""
-    python = REPOSITORY / ".venv" / "bin" / "python"
     # AWS's own policies exist in an account; stock moto leaves them out
-    environment = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "PYTHONUNBUFFERED": "1"}
-    command = [str(python), str(HERE / "enforced.py"), "--region", region]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if "http://" not in line:
-                raise RuntimeError(f"expected {' '.join(command)} to say where it listens, it said {line!r}")
-            yield EnforcedCloud(next(word for word in line.split() if word.startswith("http://")), region)
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+    command = ("python", str(HERE / "enforced.py"), "--region", region)
+    with listening(*command, MOTO_IAM_LOAD_MANAGED_POLICIES="true") as told:
+        yield EnforcedCloud(told["http://"], region)
 
 
 class Guard:

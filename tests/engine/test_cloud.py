@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from helm_binary import helm_or_skip
 from outcome import Run
 from program import Stack, config_in, program_in
 
@@ -39,14 +40,26 @@ def config_of(stack: str, changed: Mapping[str, Mapping[str, Any]] | None = None
 
 
 @pytest.fixture(scope="module")
-def dev(stack: Callable[..., Stack], moto: str) -> Stack:
-    """The dev stack, up. Tests leave its configuration as it was."""
+def started(stack: Callable[..., Stack], moto: str) -> tuple[Stack, Mapping[str, Any]]:
+    """The dev stack, up, and its outputs."""
     made = stack(program_in(PROGRAM), config_of("dev"), endpoint=moto, name="dev", policies=[PROGRAM / "policies"])
     preview = made.preview()
     assert made.standin.memory.calls == []
     run = made.up()
     assert run.of("create") == preview.of("create")
-    return made
+    return made, run.outputs
+
+
+@pytest.fixture(scope="module")
+def dev(started: tuple[Stack, Mapping[str, Any]]) -> Stack:
+    """The dev stack, up. Tests leave its configuration as it was."""
+    return started[0]
+
+
+@pytest.fixture(scope="module")
+def outputs(started: tuple[Stack, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the dev stack tells."""
+    return started[1]
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +94,10 @@ def test_the_policy_pack_took_part(dev: Stack, prod: Stack) -> None:
         assert [violation.message for violation in run.violations] == []
 
 
-def test_the_buckets_really_are_closed_and_encrypted(dev: Stack, moto: str) -> None:
+def test_the_buckets_really_are_closed_and_encrypted(outputs: Mapping[str, Any], moto: str) -> None:
     s3 = boto3.client(
         "s3", endpoint_url=moto, region_name="eu-west-1", aws_access_key_id="testing", aws_secret_access_key="testing"
     )
-    outputs = dev.up().outputs
     for bucket in (outputs["lake_url"].removeprefix("s3://"), outputs["logs_url"].split("/")[2]):
         assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
@@ -94,14 +106,14 @@ def test_the_buckets_really_are_closed_and_encrypted(dev: Stack, moto: str) -> N
         assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
 
 
-def test_outputs_become_values_that_the_chart_takes(dev: Stack, tmp_path: Path) -> None:
+def test_outputs_become_values_that_the_chart_takes(outputs: Mapping[str, Any], tmp_path: Path) -> None:
     told = tmp_path / "outputs.json"
-    told.write_text(json.dumps(dict(dev.up().outputs)), encoding="utf-8")
+    told.write_text(json.dumps(dict(outputs)), encoding="utf-8")
     command = [str(REPOSITORY / ".venv" / "bin" / "deftunes"), "values", "--stack", "dev", "--outputs", str(told)]
     values = tmp_path / "values.yaml"
     values.write_text(subprocess.run(command, check=True, capture_output=True, text=True).stdout, encoding="utf-8")
     rendered = subprocess.run(
-        [helm(), "template", "deftunes", str(REPOSITORY / "charts" / "deftunes"), "--values", str(values)],
+        [helm_or_skip(), "template", "deftunes", str(REPOSITORY / "charts" / "deftunes"), "--values", str(values)],
         check=False,
         capture_output=True,
         text=True,
@@ -109,16 +121,6 @@ def test_outputs_become_values_that_the_chart_takes(dev: Stack, tmp_path: Path) 
     assert rendered.returncode == 0, rendered.stderr
     assert "s3://deftunes-dev-lake-" in rendered.stdout
     assert ".dkr.ecr.eu-west-1.amazonaws.com/deftunes-dev/transform:" in rendered.stdout
-
-
-def helm() -> str:
-    """The chart's own helm, which `make cluster-tools` builds."""
-    import sys
-
-    sys.path.append(str(REPOSITORY / "tests" / "support"))
-    from helm_binary import helm_or_skip
-
-    return helm_or_skip()
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,15 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from enforced import REPOSITORY, EnforcedCloud, enforced
+from listening import COMMANDS, listening
 from program import Stack, config_in, program_in
 
 PROGRAM = REPOSITORY / "infra_pulumi"
-COMMANDS = REPOSITORY / ".venv" / "bin"
 REGION = "eu-west-1"
 MONTH = ("--start", "2020-01-01", "--end", "2020-02-01")
 RUN = ("--run-id", "january")
@@ -64,35 +63,14 @@ class Ground:
         )
 
 
-@contextmanager
-def shop() -> Iterator[dict[str, str]]:
-    """The simulated shop: settings that lead to it."""
-    command = [str(COMMANDS / "deftunes-simulator"), "serve", "--scale", "400", "--port", "0"]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            told: dict[str, str] = {}
-            while len(told) < 2:
-                line = process.stdout.readline()
-                assert line, "the shop ended before it said where it is"
-                told |= {
-                    name: word
-                    for word in line.split()
-                    for name, scheme in (("DEFTUNES_API_URL", "http://"), ("DEFTUNES_SONGS_DSN", "postgresql://"))
-                    if word.startswith(scheme) and name not in told
-                }
-            yield told
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
 @pytest.fixture(scope="module")
 def ground(stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """The dev stack, up, in a cloud that asks IAM."""
     home = tmp_path_factory.mktemp("home")
-    with enforced(REGION) as cloud, shop() as sources:
+    shop = listening(
+        "deftunes-simulator", "serve", "--scale", "400", "--port", "0", schemes=("http://", "postgresql://")
+    )
+    with enforced(REGION) as cloud, shop as sources:
         config = {"aws:region": REGION, **config_in(PROGRAM / "Pulumi.dev.yaml")}
         made = stack(program_in(PROGRAM), config, endpoint=cloud.endpoint, name="month")
         told = made.up().outputs
@@ -106,7 +84,8 @@ def ground(stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory
             told,
             {stage: next(name for name in names if f"-{stage}-" in name) for stage in {stage for stage, *_ in STAGES}},
             {
-                **sources,
+                "DEFTUNES_API_URL": sources["http://"],
+                "DEFTUNES_SONGS_DSN": sources["postgresql://"],
                 "AWS_ENDPOINT_URL": cloud.endpoint,
                 "AWS_REGION": told["region"],
                 "AWS_DEFAULT_REGION": told["region"],

@@ -9,10 +9,10 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 from mocked import Built
 from pydantic import ValidationError
 
+from deftunes_cloud.costs import configured
 from deftunes_cloud.settings import Settings, read_settings
 
 PROGRAM = Path(__file__).parents[2] / "infra_pulumi"
@@ -21,8 +21,7 @@ STACKS = ("dev", "staging", "prod")
 
 def given(stack: str) -> dict[str, Any]:
     """The settings in a committed file."""
-    config = yaml.safe_load((PROGRAM / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    return {name.removeprefix("deftunes:"): value for name, value in config.items() if name.startswith("deftunes:")}
+    return configured(PROGRAM / f"Pulumi.{stack}.yaml")
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -83,13 +83,15 @@ def render(outputs: Outputs, tag: str, stack: str) -> str:
 def _head(outputs: Outputs, tag: str, stack: str) -> str:
     """How to get from these values to a running platform, with this stack's names; docs/aws.md has the whole way."""
     release, secrets, database, redshift = outputs.release, outputs.secrets, outputs.airflow_database, outputs.redshift
-    ask = (
-        f"aws secretsmanager get-secret-value --region {outputs.region} --query SecretString --output text --secret-id"
-    )
     images = outputs.images
+
+    def kept(name: str) -> str:
+        ask = f"aws secretsmanager get-secret-value --region {outputs.region} --query SecretString --output text"
+        return f"<({ask} --secret-id {name} | tr -d '\\n')"
+
     # what the nodes need besides, where AWS chooses them (cluster.nodes: auto)
-    kept = f"pulumi stack output manifests --json --stack {stack} --cwd infra_pulumi | kubectl apply --filename -\n"
-    applied = kept if outputs.manifests["items"] else ""
+    apply = f"pulumi stack output manifests --json --stack {stack} --cwd infra_pulumi | kubectl apply --filename -\n"
+    applied = apply if outputs.manifests["items"] else ""
     return f"""\
 Values of stack {stack}, written by `deftunes values`. Do not edit: what is your own goes into a second file.
 
@@ -100,11 +102,11 @@ REGISTRY={images.registry} REPOSITORY={images.repository} VERSION={tag} docker b
 kubectl create namespace {release.namespace}
 kubectl label namespace {release.namespace} pod-security.kubernetes.io/enforce=restricted
 kubectl create secret generic {CREDENTIALS} --namespace {release.namespace} \\
-  --from-file=songs-dsn=<({ask} {secrets.songs_dsn} | tr -d '\\n')
+  --from-file=songs-dsn={kept(secrets.songs_dsn)}
 kubectl create secret generic {AIRFLOW} --namespace {release.namespace} \\
-  --from-file=database-url=<({ask} {secrets.airflow_database_url} | tr -d '\\n') \\
-  --from-file=admin-password=<({ask} {secrets.airflow_admin_password} | tr -d '\\n') \\
-  --from-file=alert-webhook=<({ask} {secrets.airflow_alert_webhook} | tr -d '\\n')
+  --from-file=database-url={kept(secrets.airflow_database_url)} \\
+  --from-file=admin-password={kept(secrets.airflow_admin_password)} \\
+  --from-file=alert-webhook={kept(secrets.airflow_alert_webhook)}
 helm upgrade --install {release.name} charts/deftunes --namespace {release.namespace} --wait \\
   --values THIS --values YOURS
 
