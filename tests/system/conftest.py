@@ -146,6 +146,12 @@ def loaded(platforms: Callable[[str], Platform]) -> Platform:
 
 
 @pytest.fixture(scope="session")
+def as_loaded(loaded: Platform) -> dict[str, Any]:
+    """The state of `loaded` when it was new: no test may change it, so each compares with this."""
+    return loaded.state()
+
+
+@pytest.fixture(scope="session")
 def january(platforms: Callable[[str], Platform]) -> dict[str, Any]:
     """The state after January alone."""
     found = platforms("january")

@@ -48,25 +48,28 @@ def impatient(loaded: Any) -> Any:
     loaded.more = {}
 
 
-def test_passing_faults_are_waited_out(loaded: Any, misbehave: Callable[..., Any]) -> None:
-    before = loaded.state()
+def test_passing_faults_are_waited_out(loaded: Any, as_loaded: dict[str, Any], misbehave: Callable[..., Any]) -> None:
     with misbehave(*PASSING) as shop:
         assert loaded.run(*JANUARY) == ExitCode.DONE, loaded.sentences()
         struck = {rule["kind"] for rule in shop.faults()["faults"] if rule["injected"]}
     assert struck == {rule.split(":")[1] for rule in PASSING}
-    assert loaded.state() == before
+    assert loaded.state() == as_loaded
 
 
 @pytest.mark.parametrize(("rule", "code", "said"), LASTING, ids=[rule for rule, _, _ in LASTING])
 def test_a_lasting_fault_publishes_nothing_and_says_why(
-    rule: str, code: ExitCode, said: str, impatient: Any, misbehave: Callable[..., Any]
+    rule: str,
+    code: ExitCode,
+    said: str,
+    impatient: Any,
+    as_loaded: dict[str, Any],
+    misbehave: Callable[..., Any],
 ) -> None:
-    before = impatient.state()
     with misbehave(rule):
         assert impatient.run(*JANUARY) == code, impatient.sentences()
     assert said in impatient.record().steps[-1].sentence
     after = impatient.verify()
-    assert {name: after[name] for name in before} == before
+    assert {name: after[name] for name in as_loaded} == as_loaded
 
 
 def test_a_month_mends_itself_when_the_source_does(platform: Any, misbehave: Callable[..., Any]) -> None:
@@ -112,12 +115,11 @@ def test_a_month_without_any_like_keeps_its_types(platform: Any) -> None:
     ],
 )
 def test_bad_settings_and_sources_that_are_away(
-    changed: dict[str, str], code: ExitCode, said: str, impatient: Any
+    changed: dict[str, str], code: ExitCode, said: str, impatient: Any, as_loaded: dict[str, Any]
 ) -> None:
-    before = impatient.state()
     impatient.more = {**impatient.more, **changed}
     pipeline = "songs" if "DEFTUNES_SONGS_DSN" in changed else "api"
     assert impatient.run("2020-01-01", "2020-02-01", "--pipeline", pipeline) == code
     assert said in impatient.sentences()
     impatient.more = {}
-    assert impatient.state() == before
+    assert impatient.state() == as_loaded

@@ -10,7 +10,7 @@ extensions are loaded from installed wheels: nothing is downloaded.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -27,8 +27,8 @@ SCHEMA = "deftunes_transform"
 
 TABLES = (*ENTITIES, "quarantine")
 
-EXTENSIONS = ("httpfs", "avro", "iceberg")
-"""In the order in which DuckDB can load them."""
+EXTENSIONS = ("avro", "iceberg")
+"""In the order in which DuckDB can load them; `httpfs` comes before them where the lake is in S3."""
 
 SQL_TYPES = {
     "string": "varchar",
@@ -81,8 +81,10 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
 
 def read_lake(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str]) -> None:
     """Enable a connection to read metadata files and data where they lie: extensions and, for S3, credentials."""
-    _load_extensions(connection)
-    if any(location.startswith("s3://") for location in locations.values()):
+    distant = any(location.startswith("s3://") for location in locations.values())
+    # each takes a tenth of a second or two, so a lake in a folder does without the one for the network
+    _load_extensions(connection, ("httpfs", *EXTENSIONS) if distant else EXTENSIONS)
+    if distant:
         _create_s3_secret(connection)
 
 
@@ -101,10 +103,10 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+def _load_extensions(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
     # LOAD by path: INSTALL would write below the home directory, which a pod mounts read-only
     connection.execute("SET autoinstall_known_extensions = false")
-    for name in EXTENSIONS:
+    for name in names:
         package = importlib.import_module(f"duckdb_extension_{name}")
         folder = Path(str(package.__file__)).parent / "extensions" / f"v{duckdb.__version__}"
         file = folder / f"{name}.duckdb_extension"
