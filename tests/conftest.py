@@ -24,10 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> SparkSettings:
     """Settings of a lake in a folder; a test takes `model_copy(update={"database": ...})` of it to be alone.
 
-    The JVM's second compiler would cost more than it saves on tables as small as the tests'.
+    The JVM's second compiler would cost more than it saves on tables as small as the tests', and so would Java code
+    generated for each query (a ninth of all time). Generated code is what the runs in processes of their own use.
     """
     return SparkSettings(
-        DEFTUNES_LAKE=str(tmp_path_factory.mktemp("lake")), DEFTUNES_SPARK_MASTER="local[2]", DEFTUNES_SPARK_SMALL=True
+        DEFTUNES_LAKE=str(tmp_path_factory.mktemp("lake")),
+        DEFTUNES_SPARK_MASTER="local[2]",
+        DEFTUNES_SPARK_SMALL=True,
+        DEFTUNES_SPARK_CONF="spark.sql.codegen.wholeStage=false;spark.sql.codegen.factoryMode=NO_CODEGEN",
     )
 
 

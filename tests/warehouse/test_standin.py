@@ -62,7 +62,10 @@ def connection(redshift):
 
 def connect(redshift, **changed):
     given = {"user": redshift.user, "password": redshift.password, "database": redshift.database} | changed
-    connection = redshift_connector.connect(host=redshift.host, port=redshift.port, ssl=False, **given)
+    # without a name the driver searches the source text of the whole stack for one
+    connection = redshift_connector.connect(
+        host=redshift.host, port=redshift.port, ssl=False, application_name="tests", **given
+    )
     connection.autocommit = True
     return connection
 
