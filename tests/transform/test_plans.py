@@ -10,6 +10,18 @@ LARGEST_METHOD = 8000
 """Bytes of byte code; HotSpot never compiles a larger method (-XX:-DontCompileHugeMethods is not set)."""
 
 
+@pytest.fixture(autouse=True)
+def _as_in_production(spark):
+    """Spark generates Java again for these plans: tests/conftest.py spares the others that."""
+    spared = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+    before = {name: spark.conf.get(name) for name in spared}
+    for name, value in spared.items():
+        spark.conf.set(name, value)
+    yield
+    for name, value in before.items():
+        spark.conf.set(name, value)
+
+
 @pytest.fixture(params=["users", "sessions", "songs"])
 def plan(request, court, samples):
     record = {"users": samples.user, "sessions": samples.session, "songs": samples.song}[request.param]()
