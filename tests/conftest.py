@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -16,8 +17,19 @@ collect_ignore = ["dags", "infra", "engine"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The system's tests first: they take longest, and a worker that began them last would end alone."""
-    items.sort(key=lambda item: "system" not in item.path.parts)
+    """The rooms that take longest first: a worker that began a file of theirs last would end alone."""
+    first = ("system", "warehouse")
+    items.sort(key=lambda item: next((at for at, room in enumerate(first) if room in item.path.parts), len(first)))
+
+
+def pytest_collection_finish() -> None:
+    """What stands after collecting stays to the end; without this, Python's collector walks all of it again and again.
+
+    A twenty-fifth of the time of the tests that run dbt, which makes and drops objects by the million.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
