@@ -20,6 +20,8 @@ SCALE ?= 2000
 SEED ?= 42
 SONGS_CSV ?=
 TEST ?= tests
+# a suite of its own: heavy, and about another warehouse than this machine's
+REDSHIFT := tests/warehouse/redshift
 # folder for JUnit reports, one per suite
 REPORTS ?=
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
@@ -44,7 +46,7 @@ demo: setup ## the whole platform on this machine: four months, gates, star sche
 	$(IN) deftunes demo --scale $(SCALE) --seed $(SEED) $(if $(SONGS_CSV),--songs-csv $(SONGS_CSV))
 
 .PHONY: lint
-lint: setup ## style, types, layers, generated pages
+lint: setup setup-infra ## style, types, layers, generated pages
 	$(IN) ruff format --check .
 	$(IN) ruff check .
 	$(IN) mypy jobs/*/src simulator/src cli/src
@@ -52,6 +54,8 @@ lint: setup ## style, types, layers, generated pages
 	$(IN) python -m deftunes_serving.sources --check
 	$(IN) python -m deftunes_cli.pages --check
 	$(IN) python tests/images/requirements.py --check
+	$(UV) run --frozen --no-sync --directory infra_pulumi mypy .
+	$(UV) run --frozen --no-sync --directory infra_pulumi python -m deftunes_cloud.costs --check
 
 .PHONY: format
 format: setup ## rewrite sources and generated pages in house style
@@ -65,14 +69,19 @@ warm: setup ## a class archive for Spark's JVM, recorded once a checkout (35 s):
 	$(IN) deftunes-lake warm
 
 .PHONY: test
-test: setup ## every test; TEST=tests/lake for a part
-	$(MAKE) --jobs=3 --output-sync=target lint warm $(if $(filter tests,$(TEST)),test-dags test-infra)
+test: setup ## every test of what runs on one machine; TEST=tests/lake for a part
+	$(MAKE) --jobs=3 --output-sync=target warm $(if $(filter tests,$(TEST)),test-dags test-infra)
 	# whole files to a worker: fixtures of a file, and one Spark per worker, are paid once; the files with most to do first.
 	# Three workers, because on two cores two of them leave a fifth of the time unused, waiting for each other's servers
-	$(IN) pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --durations=25 $(call report,stages) $(TEST)
+	$(IN) pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --durations=25 $(call report,stages) \
+		$(TEST) $(if $(filter tests,$(TEST)),--ignore=$(REDSHIFT))
+
+.PHONY: test-redshift
+test-redshift: setup ## the serving models by the real adapter, on a stand-in of Redshift
+	$(IN) pytest --numprocesses=2 --dist=loadfile --durations=10 $(call report,redshift) $(REDSHIFT)
 
 .PHONY: test-warehouse
-test-warehouse: setup ## the serving models on DuckDB and, by the real adapter, on a stand-in of Redshift; a part of test
+test-warehouse: setup ## the serving models on DuckDB and, by the real adapter, on a stand-in of Redshift
 	$(IN) pytest --numprocesses=2 --dist=loadfile --durations=10 tests/warehouse
 
 AIRFLOW := $(UV) run --frozen --no-sync --project airflow
@@ -89,9 +98,7 @@ setup-infra: $(UV)
 	$(UV) sync --frozen --quiet --project infra_pulumi
 
 .PHONY: test-infra
-test-infra: setup-infra ## the cloud's program: types, components, policies, rights; in Pulumi's own environment
-	$(UV) run --frozen --no-sync --directory infra_pulumi mypy .
-	$(UV) run --frozen --no-sync --directory infra_pulumi python -m deftunes_cloud.costs --check
+test-infra: setup-infra ## the cloud's program: components, policies, rights; in Pulumi's own environment
 	$(INFRA) pytest --confcutdir=tests/infra --durations=5 $(call report,infra) tests/infra
 
 .PHONY: e2e-infra

@@ -17,6 +17,15 @@ def test_ci_runs_what_the_readme_says() -> None:
     assert "make test" in (ROOT / "README.md").read_text()
 
 
+def test_ci_runs_and_counts_every_suite() -> None:
+    """A suite that has a verb of its own is easily forgotten."""
+    suites = set(re.findall(r"call report,([\w-]+)\)", (ROOT / "Makefile").read_text()))
+    run = (ROOT / ".ci" / "run").read_text()
+    assert {name for line in re.findall(r"^counted (.+)", run, re.MULTILINE) for name in line.split()} == suites
+    assert {line.split()[0] for line in (ROOT / ".ci" / "least-tests").read_text().splitlines()} == suites
+    assert re.search(r"^make lint$", run, re.MULTILINE)
+
+
 def test_no_file_grew_into_an_attic() -> None:
     """Sources stay below 300 lines; tests may list more cases of one thing."""
     most = {p: 400 if p.is_relative_to(ROOT / "tests") else 300 for p in _tracked("*.py")}
