@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -341,7 +342,8 @@ def test_ctrl_c_leaves_the_runs_alone(stand: Stand, call: Call, monkeypatch: pyt
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(follow.time, "sleep", interrupted)
+    # not time.sleep itself: other threads of this process sleep too, and would be interrupted in its stead
+    monkeypatch.setattr(follow, "time", SimpleNamespace(sleep=interrupted))
     code, _, err = call(*BACKFILL)
     assert code == Temporary.exit_code
     assert "stopped following; backfill 7 of deftunes_api_pipeline_dag goes on" in err
