@@ -69,7 +69,7 @@ warm: setup ## a class archive for Spark's JVM, recorded once a checkout (35 s):
 	$(IN) deftunes-lake warm
 
 .PHONY: test
-test: setup ## every test but those with a verb of their own below; TEST=tests/lake for a part
+test: setup ## every test but test-redshift, e2e-infra and e2e; TEST=tests/lake for a part
 	$(MAKE) --jobs=3 --output-sync=target warm $(if $(filter tests,$(TEST)),test-dags test-infra)
 	# whole files to a worker: fixtures of a file, and one Spark per worker, are paid once; the files with most to do first.
 	# Three workers, because on two cores two of them leave a fifth of the time unused, waiting for each other's servers
