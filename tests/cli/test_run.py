@@ -13,11 +13,13 @@ from deftunes_cli import stages
 from deftunes_cli.home import Home, embed, home_of
 from deftunes_cli.record import RunRecord, Step, last_record
 from deftunes_cli.stages import Call
+from deftunes_contract.allowances import Allowance, Allowances, Guard
 from deftunes_contract.exits import DataRefused, ExitCode, NothingToDo, Temporary
 from deftunes_contract.interval import Interval
 
 JANUARY = Interval.parse("2020-01-01", "2020-02-01")
 MONTHS = [JANUARY, JANUARY.following]
+ALLOWED = Allowances([Allowance(Guard.EMPTY, "songs", "2020-02")])
 
 
 class Silent:
@@ -47,7 +49,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
         monkeypatch.setattr(Call, "work", work)
         monkeypatch.setattr(stages, "warm_up", lambda: None)
-        plan = runs.plan_of(pipeline, MONTHS, "r1", ["--allow-empty"], False)
+        plan = runs.plan_of(pipeline, MONTHS, "r1", ALLOWED, False)
         return runs.execute(plan, Home(tmp_path), Silent()), called
 
     return go
@@ -69,7 +71,9 @@ def test_every_month_goes_through_every_stage_and_is_served_once(run: Run) -> No
     assert record.exit_code == ExitCode.DONE
     assert "dbt build --start 2020-01-01 --end 2020-03-01" in called
     assert "publish publish users sessions --start 2020-01-01 --end 2020-02-01 --run-id r1" in called
-    assert "extract songs --start 2020-02-01 --end 2020-03-01 --run-id r1 --allow-empty" in called
+    assert "extract songs --start 2020-02-01 --end 2020-03-01 --run-id r1 --allow-empty songs:2020-02" in called
+    assert "extract songs --start 2020-01-01 --end 2020-02-01 --run-id r1" in called
+    assert "extract users sessions --start 2020-02-01 --end 2020-03-01 --run-id r1" in called
 
 
 def test_a_closed_gate_stops_its_pipeline_and_what_was_published_is_served(run: Run) -> None:

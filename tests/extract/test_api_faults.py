@@ -130,7 +130,7 @@ def test_an_empty_month_is_refused_unless_the_caller_knows(delivered: Any, api: 
     assert "expected at least 1 records, found 0" in outcome.said
     assert "--allow-empty" in outcome.said
     delivered()
-    assert extract("users", "--allow-empty").code == 0
+    assert extract("users", "--allow-empty", "users").code == 0
     receipt = lake.receipt("users")
     assert (receipt.records, receipt.objects, receipt.min_time) == (0, (), None)
     assert [path.name for path in lake.folder("users").iterdir()] == ["_receipt.json"]

@@ -69,7 +69,7 @@ def test_an_empty_catalogue_is_refused(songs: Any, extract: Any, lake: Any) -> N
     assert outcome.code == 65
     assert "--allow-empty" in outcome.said
     assert lake.content() == {}
-    assert extract("songs", "--allow-empty").code == 0
+    assert extract("songs", "--allow-empty", "songs").code == 0
     assert lake.receipt("songs").objects == ()
 
 
@@ -78,6 +78,7 @@ def test_a_shrunken_catalogue_is_refused(songs: Any, extract: Any, lake: Any, ag
     february = ("--start", "2020-02-01", "--end", "2020-03-01")
     month = {"month": february} if against == "the month before" else {}
     day = "2020-03-01" if month else "2020-02-01"
+    allowed = "2020-02" if month else "2020-01"
     songs.fill(1000)
     assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
     before = lake.content()
@@ -87,8 +88,8 @@ def test_a_shrunken_catalogue_is_refused(songs: Any, extract: Any, lake: Any, ag
     for words in ("90% of the 1,000 records", "[2020-01-01, 2020-02-01)", "found 899", "--allow-shrink"):
         assert words in outcome.said
     assert lake.content() == before
-    assert extract("songs", "--allow-empty", **month).code == 65
-    assert extract("songs", "--allow-shrink", **month).code == 0
+    assert extract("songs", "--allow-empty", "songs", **month).code == 65
+    assert extract("songs", "--allow-shrink", f"songs:{allowed}", **month).code == 0
     assert lake.receipt("songs", day).records == 899
 
 

@@ -93,7 +93,10 @@ def test_an_empty_month_is_refused_until_someone_says_it_is_true(platform: Any) 
     july = ("2020-07-01", "2020-08-01", "--pipeline", "api")
     assert platform.run(*july) == ExitCode.REFUSED
     assert "--allow-empty" in platform.sentences()
-    assert platform.run(*july, "--allow-empty") == ExitCode.DONE, platform.sentences()
+    # an allowance lifts the guard of its own entity only
+    assert platform.run(*july, "--allow-empty", "sessions") == ExitCode.REFUSED
+    empty = ("--allow-empty", "users:2020-07", "--allow-empty", "sessions")
+    assert platform.run(*july, *empty) == ExitCode.DONE, platform.sentences()
     assert platform.run("2020-08-01", "2020-09-01", "--pipeline", "api") == ExitCode.DONE, platform.sentences()
     found = platform.verify()
     assert found["reconciled"]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,6 +26,7 @@ from deftunes_cli.home import Home, embed, home_of
 from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
 from deftunes_cli.record import RunRecord
+from deftunes_contract.allowances import METAVAR, Allowances, Guard
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError, Temporary
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
@@ -53,6 +54,12 @@ class Pipeline(StrEnum):
 
 Start = Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")]
 End = Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")]
+
+
+def _allow(guard: Guard) -> Any:
+    return typer.Option(metavar=METAVAR, help=f"Allow that {guard.help}; repeatable.")
+
+
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
@@ -81,7 +88,7 @@ def demo(
         plan.append(plan[-1].following)
     config = world_config(seed=seed, scale=scale, songs_csv=songs_csv, faults=tuple(fault or ()))
     with world(home, config):
-        record = _run(home, runs.plan_of("all", plan, _run_id(), (), False))
+        record = _run(home, runs.plan_of("all", plan, _run_id(), Allowances(), False))
     _finish(home, record)
 
 
@@ -91,15 +98,17 @@ def run(
     end: End,
     pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.ALL,
     run_id: Annotated[str, typer.Option(metavar="ID", help="Name of the run; default: time and process id.")] = "",
-    allow_empty: Annotated[bool, typer.Option(help="Accept a source that has nothing for a month.")] = False,
-    allow_shrink: Annotated[bool, typer.Option(help="Accept a catalogue a tenth smaller than the last.")] = False,
+    allow_empty: Annotated[list[str] | None, _allow(Guard.EMPTY)] = None,
+    allow_shrink: Annotated[list[str] | None, _allow(Guard.SHRINK)] = None,
+    allow_source_change: Annotated[list[str] | None, _allow(Guard.SOURCE_CHANGE)] = None,
     full_refresh: Annotated[bool, typer.Option(help="Rebuild the serving tables from all published months.")] = False,
 ) -> None:
     """Run pipelines against DEFTUNES_API_URL and DEFTUNES_SONGS_DSN, one interval a calendar month of the range."""
     home = _home()
     months = list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
-    flags = [name for name, given in (("--allow-empty", allow_empty), ("--allow-shrink", allow_shrink)) if given]
-    _finish(home, _run(home, runs.plan_of(pipeline, months, run_id or _run_id(), flags, full_refresh)))
+    given = ((Guard.EMPTY, allow_empty), (Guard.SHRINK, allow_shrink), (Guard.SOURCE_CHANGE, allow_source_change))
+    allowances = Allowances.parse((guard, texts or ()) for guard, texts in given)
+    _finish(home, _run(home, runs.plan_of(pipeline, months, run_id or _run_id(), allowances, full_refresh)))
 
 
 @app.command(epilog="Example: deftunes verify --json > before.json")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from deftunes_cli import stages
 from deftunes_cli.stages import Call
+from deftunes_contract.allowances import Allowances
 from deftunes_contract.exits import NothingToDo, StageError
 from deftunes_contract.interval import Interval
 
@@ -40,7 +41,7 @@ def take_back(pipelines: Sequence[str], month: Interval, begin: Callable[[Call],
         said = lake.work()
     except NothingToDo as nothing:
         said, moved = str(nothing), False
-    serving = stages.build([month], full_refresh=False)
+    serving = stages.build([month], Allowances(), full_refresh=False)
     begin(serving)
     try:
         return BothSides(said, serving.work(), moved)

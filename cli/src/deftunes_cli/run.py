@@ -21,6 +21,7 @@ from deftunes_cli import stages
 from deftunes_cli.home import Home
 from deftunes_cli.record import RunRecord, Step
 from deftunes_cli.stages import Call
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError
 from deftunes_contract.interval import Interval
 
@@ -40,12 +41,12 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: pipelines, months oldest first, the run's id, and flags handed to extract and dbt."""
+    """What to run: pipelines, months oldest first, the run's id, and what the caller allows."""
 
     pipelines: tuple[str, ...]
     months: tuple[Interval, ...]
     run_id: str
-    extract_flags: tuple[str, ...] = ()
+    allowances: Allowances = NONE_ALLOWED
     full_refresh: bool = False
 
 
@@ -61,7 +62,7 @@ def execute(plan: Plan, home: Home, progress: Progress) -> RunRecord:
     progress.expect(len(plan.months) * len(plan.pipelines) * 4 + 1)
     published = _publish_all(plan, record, home, progress)
     if published:
-        _step(stages.build(published, plan.full_refresh), record, home, progress)
+        _step(stages.build(published, plan.allowances, plan.full_refresh), record, home, progress)
     failed = (step.exit_code for step in record.steps if step.exit_code not in (0, ExitCode.NOTHING_TO_DO))
     record.exit_code = next(failed, int(ExitCode.DONE))
     record.finished_at = datetime.now(UTC)
@@ -74,7 +75,7 @@ def _publish_all(plan: Plan, record: RunRecord, home: Home, progress: Progress) 
     # One thread reads the sources ahead while Spark works on an earlier month; more would only fight for the cores.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="extract") as ahead:
         deliveries = {
-            (pipeline, month): ahead.submit(_timed, stages.extract(pipeline, month, plan.run_id, plan.extract_flags))
+            (pipeline, month): ahead.submit(_timed, stages.extract(pipeline, month, plan.run_id, plan.allowances))
             for month in plan.months
             for pipeline in plan.pipelines
         }
@@ -84,7 +85,7 @@ def _publish_all(plan: Plan, record: RunRecord, home: Home, progress: Progress) 
         for (pipeline, month), delivery in deliveries.items():
             if pipeline in stopped:
                 delivery.cancel()
-            elif _month(pipeline, month, delivery, plan.run_id, record, home, progress):
+            elif _month(pipeline, month, delivery, plan, record, home, progress):
                 published.append(month)
             else:
                 stopped.add(pipeline)
@@ -98,16 +99,20 @@ def _cancel(futures: Iterable[Future[Step]]) -> None:
 
 
 def _month(
-    pipeline: str, month: Interval, delivery: Future[Step], run_id: str, record: RunRecord, home: Home, show: Progress
+    pipeline: str, month: Interval, delivery: Future[Step], plan: Plan, record: RunRecord, home: Home, show: Progress
 ) -> bool:
     """Bring one month of one pipeline to `main`; whether it got there."""
-    show.begin(stages.extract(pipeline, month, run_id, ()))
+    show.begin(stages.extract(pipeline, month, plan.run_id, plan.allowances))
     landed = delivery.result()
     _note(landed, record, home, show)
     if landed.exit_code:
         return False
-    calls = (stages.transform, stages.quality, stages.publish)
-    return all(_step(call(pipeline, month, run_id), record, home, show) for call in calls)
+    calls = (
+        stages.transform(pipeline, month, plan.run_id),
+        stages.quality(pipeline, month, plan.run_id, plan.allowances),
+        stages.publish(pipeline, month, plan.run_id),
+    )
+    return all(_step(call, record, home, show) for call in calls)
 
 
 def _step(call: Call, record: RunRecord, home: Home, progress: Progress) -> bool:
@@ -152,9 +157,11 @@ def new_run_id(now: datetime, pid: int) -> str:
     return f"run-{now:%Y%m%dt%H%M%S}-{pid}"
 
 
-def plan_of(pipeline: str, months: Sequence[Interval], run_id: str, flags: Sequence[str], full_refresh: bool) -> Plan:
-    """The plan for `--pipeline api|songs|all`."""
-    return Plan(pipelines_of(pipeline), tuple(months), run_id, tuple(flags), full_refresh)
+def plan_of(pipeline: str, months: Sequence[Interval], run_id: str, allowances: Allowances, full_refresh: bool) -> Plan:
+    """The plan for `--pipeline api|songs|all`. Raises UsageError when an allowance concerns nothing in it."""
+    pipelines = pipelines_of(pipeline)
+    checked(allowances, [entity for one in pipelines for entity in stages.PIPELINES[one]], months)
+    return Plan(pipelines, tuple(months), run_id, allowances, full_refresh)
 
 
 def pipelines_of(pipeline: str) -> tuple[str, ...]:

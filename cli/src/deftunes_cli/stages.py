@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from deftunes_contract.allowances import Allowances, Guard
 from deftunes_contract.interval import Interval
 
 PIPELINES: dict[str, tuple[str, ...]] = {"songs": ("songs",), "api": ("users", "sessions")}
@@ -34,9 +35,11 @@ class Call:
         return run(self.argv)
 
 
-def extract(pipeline: str, month: Interval, run_id: str, flags: Sequence[str]) -> Call:
+def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances) -> Call:
     """Sources → landing zone."""
-    return _call("extract", "deftunes_extract.__main__", (), PIPELINES[pipeline], month, run_id, flags)
+    entities = PIPELINES[pipeline]
+    allowed = allowances.select((Guard.EMPTY, Guard.SHRINK), entities, [month.month])
+    return _call("extract", "deftunes_extract.__main__", (), entities, month, run_id, allowed.argv)
 
 
 def transform(pipeline: str, month: Interval, run_id: str) -> Call:
@@ -44,9 +47,11 @@ def transform(pipeline: str, month: Interval, run_id: str) -> Call:
     return _call("transform", "deftunes_transform.__main__", (), PIPELINES[pipeline], month, run_id)
 
 
-def quality(pipeline: str, month: Interval, run_id: str) -> Call:
+def quality(pipeline: str, month: Interval, run_id: str, allowances: Allowances) -> Call:
     """The gate."""
-    return _call("quality", "deftunes_quality.__main__", (), PIPELINES[pipeline], month, run_id)
+    entities = PIPELINES[pipeline]
+    allowed = allowances.select((Guard.SHRINK, Guard.SOURCE_CHANGE), entities, [month.month])
+    return _call("quality", "deftunes_quality.__main__", (), entities, month, run_id, allowed.argv)
 
 
 def publish(pipeline: str, month: Interval, run_id: str) -> Call:
@@ -60,9 +65,11 @@ def rollback(entities: Sequence[str], month: Interval) -> Call:
     return Call("rollback", "deftunes_lake.__main__", tuple(entities), ("rollback", *entities, *when), month.month)
 
 
-def build(months: Sequence[Interval], full_refresh: bool) -> Call:
+def build(months: Sequence[Interval], allowances: Allowances, full_refresh: bool) -> Call:
     """Main → serving, all published months in one build: start-up is paid once."""
-    argv = ["build", "--start", str(months[0].start), "--end", str(months[-1].end)]
+    entities = [entity for pipeline in PIPELINES.values() for entity in pipeline]
+    allowed = allowances.select((Guard.SHRINK,), entities, [month.month for month in months])
+    argv = ["build", "--start", str(months[0].start), "--end", str(months[-1].end), *allowed.argv]
     if full_refresh:
         argv.append("--full-refresh")
     return Call("dbt", "deftunes_serving.__main__", (), tuple(argv), None)

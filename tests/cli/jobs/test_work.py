@@ -33,7 +33,7 @@ def _cron_job(name: str = "deftunes-transform-api") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("line", "workload", "args"),
     [
-        (["extract", "users", "--allow-empty"], "extract-users", ["users", *WHEN, "--allow-empty"]),
+        (["extract", "users", "--allow-empty", "users"], "extract-users", ["users", *WHEN, "--allow-empty", "users"]),
         (["transform", "users", "sessions"], "transform-api", ["users", "sessions", *WHEN]),
         (["quality", "sessions"], "quality-api", ["sessions", *WHEN]),
         (["publish", "songs"], "publish-songs", ["publish", "songs", *WHEN]),

@@ -35,7 +35,8 @@ class Receipt(BaseModel):
 
     records: lines landed. units: table rows they stand for (sessions: items, at least 1 a record). amount: sum of the
     readable prices (None where the entity has no money). min_time, max_time: of the event time, zone-less UTC.
-    warnings: what was noticed and let through, such as columns that the contract does not know.
+    warnings: what was noticed and let through, such as columns that the contract does not know. partial: the interval
+    was not over when it was read, so more records of it may follow.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +56,7 @@ class Receipt(BaseModel):
     max_time: datetime | None
     warnings: tuple[str, ...] = ()
     landed_at: datetime
+    partial: bool = False
 
     @property
     def interval(self) -> Interval:

@@ -21,7 +21,7 @@ class StagedSummary(BaseModel):
 
     landed_units/landed_amount are the receipt's; rows/amount went into the table; quarantined_units/quarantined_amount
     went into quarantine under run_id. receipt is the sha256 of the receipt's list of objects. Amounts are None for
-    entities without money.
+    entities without money. source and partial are the receipt's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,10 +38,12 @@ class StagedSummary(BaseModel):
     amount: Decimal | None
     quarantined_units: int
     quarantined_amount: Decimal | None
+    source: str = ""
+    partial: bool = False
 
     def to_properties(self) -> dict[str, str]:
         """Snapshot summary properties; unset values are left out."""
-        values = self.model_dump(mode="json", exclude_none=True)
+        values = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return {f"{PREFIX}{name.replace('_', '-')}": str(value) for name, value in values.items()}
 
     @classmethod

@@ -16,8 +16,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from deftunes_contract.allowances import Guard, add_allowances, allowances_of
+from deftunes_contract.entity import ENTITIES
 from deftunes_contract.grammar import add_interval, enter, new_parser, run_id_of, run_stage
-from deftunes_contract.interval import parse_day
+from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.settings import from_environment
 from deftunes_serving.build import Order, build
 from deftunes_serving.docs import generate
@@ -46,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add_interval(one)
     one.add_argument("--full-refresh", action="store_true", help="load every published interval, from nothing")
     one.add_argument("--select", nargs="+", default=[], metavar="MODEL", help="only these models and their tests (dbt)")
+    add_allowances(one, Guard.SHRINK)
     commands.add_parser("freshness", help="judge the age of the published tables; 65 when one is too old")
     commands.add_parser("docs", help="write dbt's documentation site of what is served")
     other = commands.add_parser("compile", help="parse the project and write the SQL of a target; needs no connection")
@@ -60,11 +63,13 @@ def work(argv: Sequence[str]) -> str:
         return compile_offline(from_environment(ProjectSettings), arguments.target)
     if arguments.command != "build":
         return {"freshness": freshness, "docs": generate}[arguments.command](from_environment(ServingSettings))
+    start, end = parse_day(arguments.start, "--start"), parse_day(arguments.end, "--end")
     order = Order(
-        start=parse_day(arguments.start, "--start"),
-        end=parse_day(arguments.end, "--end"),
+        start=start,
+        end=end,
         full_refresh=arguments.full_refresh,
         select=tuple(arguments.select),
+        allowances=allowances_of(arguments, ENTITIES, list(Interval.months(start, end))),
     )
     with structlog.contextvars.bound_contextvars(run_id=run_id_of(arguments)):
         return build(from_environment(ServingSettings), order)

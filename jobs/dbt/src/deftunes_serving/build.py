@@ -23,6 +23,7 @@ from typing import Any
 import duckdb
 import structlog
 
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.exits import UsageError
 from deftunes_contract.interval import Interval
 from deftunes_serving.catalog import metadata_locations
@@ -42,12 +43,16 @@ log = structlog.get_logger("deftunes-dbt")
 
 @dataclass(frozen=True)
 class Order:
-    """What to build: whole months [start, end); everything published with `full_refresh`; dbt selectors."""
+    """What to build: whole months [start, end); everything published with `full_refresh`; dbt selectors.
+
+    allowances: entities of which readers may see fewer members than before.
+    """
 
     start: date
     end: date
     full_refresh: bool = False
     select: tuple[str, ...] = ()
+    allowances: Allowances = NONE_ALLOWED
 
     @property
     def partitions(self) -> str:

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
+from deftunes_contract.allowances import Guard, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
 from deftunes_contract.receipt import Receipt
@@ -27,7 +28,7 @@ from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSetting
 
 _EXAMPLES = """\
   deftunes-extract users sessions --start 2020-01-01 --end 2020-02-01
-  deftunes-extract songs --start 2020-01-01 --end 2020-02-01 --allow-shrink
+  deftunes-extract songs --start 2020-01-01 --end 2020-02-01 --allow-shrink songs
 """
 
 
@@ -36,15 +37,15 @@ def work(argv: Sequence[str]) -> str:
     parser = new_parser("deftunes-extract", "Land one month of the shop's data, with a receipt.", _EXAMPLES)
     parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
     add_interval(parser)
-    parser.add_argument("--allow-empty", action="store_true", help="the month was empty: deliver no records")
-    parser.add_argument("--allow-shrink", action="store_true", help="the catalogue has really become smaller")
+    add_allowances(parser, Guard.EMPTY, Guard.SHRINK)
     asked = parser.parse_args(argv)
     entities = tuple(dict.fromkeys(asked.entities))
     interval, run_id = interval_of(asked), run_id_of(asked)
+    allowances = allowances_of(asked, entities, [interval])
     settings = settings_for(entities)
     shelf = open_shelf(settings.lake)
     patience = Patience(settings.attempts, Deadline(settings.deadline))
-    orders = [Order(load(e), interval, run_id, asked.allow_empty, asked.allow_shrink) for e in entities]
+    orders = [Order(load(e), interval, run_id, allowances) for e in entities]
     with _sources(settings) as source_of:
         sentences = []
         for order in orders:

@@ -19,6 +19,7 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, StageError, Temporary, UsageError
 from deftunes_contract.interval import Interval
@@ -55,8 +56,7 @@ class Order:
     entity: Entity
     interval: Interval
     run_id: str
-    allow_empty: bool = False
-    allow_shrink: bool = False
+    allowances: Allowances = NONE_ALLOWED
 
     def __str__(self) -> str:
         return f"{self.entity.name} for {self.interval}"
@@ -77,7 +77,7 @@ def deliver(order: Order, source: Source, shelf: Shelf, settings: ExtractSetting
         def attempt() -> Receipt:
             objects, totals = _land(order, source, shelf, settings, patience.deadline, uploaded)
             check_arrival(
-                order.entity, totals.records, source.name, (replaced, before), order.allow_empty, order.allow_shrink
+                order.entity, order.interval, totals.records, source.name, (replaced, before), order.allowances
             )
             made = _signed(order, source, objects, totals)
             shelf.write(receipt(order.entity.landing_folder, order.interval.ingest_on), made.to_json())

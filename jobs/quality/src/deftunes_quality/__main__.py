@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deftunes_contract.allowances import Guard, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
 from deftunes_contract.settings import from_environment
@@ -32,11 +33,14 @@ def work(argv: Sequence[str]) -> str:
     parser = new_parser(STAGE, "Judge what a run staged of one month; no table is written.", EXAMPLES)
     parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=" | ".join(ENTITIES))
     add_interval(parser)
+    add_allowances(parser, Guard.SHRINK, Guard.SOURCE_CHANGE)
     arguments = parser.parse_args(argv)
     interval, run_id = interval_of(arguments), run_id_of(arguments)
+    entities = tuple(dict.fromkeys(arguments.entities))
+    allowances_of(arguments, entities, [interval])
     settings = from_environment(SparkSettings)
     desk = Desk(open_session(settings, STAGE), settings, open_shelf(settings.lake))
-    return pass_gates(desk, list(dict.fromkeys(arguments.entities)), interval, run_id)
+    return pass_gates(desk, entities, interval, run_id)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

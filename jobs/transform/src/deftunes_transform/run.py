@@ -134,6 +134,8 @@ def _stage(
         amount=census.amount,
         quarantined_units=census.quarantined_units,
         quarantined_amount=census.quarantined_amount,
+        source=receipt.source,
+        partial=receipt.partial,
     )
     branch = branch_name(stamp.run_id, stamp.ingest_on)
     rows = staged_rows(judged, entity, stamp)
