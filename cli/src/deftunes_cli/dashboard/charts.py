@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from deftunes_cli.dashboard.sales import Artist, CountryMonth, Day, Track
-from deftunes_cli.dashboard.text import visible
+from deftunes_contract.visible import visible
 
 Spec = dict[str, Any]
 

@@ -33,6 +33,7 @@ from deftunes_contract.entity import ENTITIES
 from deftunes_contract.exits import NothingToDo
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.shelf import open_shelf
+from deftunes_contract.visible import visible
 
 HOP_MONTHS_SHOWN = 12
 """Months of the reconciliation table per entity; a month that does not agree is always shown."""
@@ -141,7 +142,7 @@ def _render(material: _Material, home: Home, settings: LakeSettings, serving: Pa
 
 def _finalize(value: Any) -> Any:
     """What the template prints: data with its control characters made visible."""
-    return text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _plotly() -> str:

@@ -1,27 +1,9 @@
-"""Text for people: data made visible, numbers with separators, months by name."""
+"""Text for people: numbers with separators, durations, plurals."""
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import timedelta
 from decimal import Decimal
-
-
-def visible(text: str) -> str:
-    """Data without characters that do something: control characters as symbols, direction changes as `�`.
-
-    Line breaks become their symbol as well, so a value stays on its line.
-    """
-    return "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
-    return "�" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
 
 
 def count(number: int | None) -> str:

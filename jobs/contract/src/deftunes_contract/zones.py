@@ -23,7 +23,7 @@ def receipt(landing_folder: str, ingest_on: date) -> str:
 
 
 def quality_report(entity: str, ingest_on: date, run_id: str) -> str:
-    """Folder of one gate decision: `result.json` and the Data Docs site."""
+    """Folder of one gate decision: `result.json` and the report in `data_docs`."""
     return f"quality/{entity}/ingest_on={ingest_on}/run={run_id}"
 
 

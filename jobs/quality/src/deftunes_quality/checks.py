@@ -71,7 +71,7 @@ def common(rule: Rule, part: str = "") -> dict[str, Any]:
 
 
 def figure_check(rule: Rule, name: str, value: int | float, least: Any, most: Any, words: str) -> Check:
-    """A check of one figure; its maximum is the figure itself, and unlike its values it is shown in Data Docs."""
+    """A check of one figure; its maximum is the figure itself, and GX returns it without asking for values."""
     part = "" if name == rule.id else name.replace("_", " ")
     expectation = gxe.ExpectColumnMaxToBeBetween(column=name, min_value=least, max_value=most, **common(rule, part))
     return Check(rule, expectation, f"{words} {bounds(least, most)}", value, part)

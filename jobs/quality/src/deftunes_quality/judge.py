@@ -39,10 +39,10 @@ def judge_staged(desk: Desk, staged: Staged) -> GateResult:
         facts = gather_facts(desk, staged, rows, count_quarantined(quarantine))
     suite = build_suite(facts)
     with telling(log, f"{staged.name}: judging {len(suite.checks)} expectations", skipped=len(suite.skipped)):
-        validation = run_suite(suite, rows)
-    examples = figure_examples(facts, validation.judged, quarantine)
-    result = gate_result(staged, rule_results(facts, suite, validation.judged, examples))
-    data_docs = publish_report(desk.shelf, result, validation.pages)
+        judged = run_suite(suite, rows)
+    examples = figure_examples(facts, judged, quarantine)
+    result = gate_result(staged, rule_results(facts, suite, judged, examples))
+    data_docs = publish_report(desk.shelf, result, staged.summary)
     return result.model_copy(update={"data_docs": data_docs})
 
 

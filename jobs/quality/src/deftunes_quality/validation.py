@@ -12,13 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import great_expectations as gx
-import numpy as np
 import pandas as pd
 from great_expectations.core.batch_definition import BatchDefinition
-from great_expectations.core.expectation_validation_result import (
-    ExpectationSuiteValidationResult,
-    ExpectationValidationResult,
-)
+from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
@@ -46,15 +42,7 @@ class Judged:
     examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Validation:
-    """What the suite said. pages: GX's results by name, fit to be shown to people."""
-
-    judged: tuple[Judged, ...]
-    pages: Mapping[str, ExpectationSuiteValidationResult]
-
-
-def run_suite(suite: Suite, rows: DataFrame) -> Validation:
+def run_suite(suite: Suite, rows: DataFrame) -> tuple[Judged, ...]:
     """Judge every check. Raises StageError (a bug, not a refusal) when Great Expectations could not judge one."""
     context = gx.get_context(
         mode="ephemeral",
@@ -73,12 +61,12 @@ def run_suite(suite: Suite, rows: DataFrame) -> Validation:
     row_checks = [check for check in suite.checks if check.figure is None]
     figure_checks = [check for check in suite.checks if check.figure is not None]
     figures = pd.DataFrame({column(check): [check.figure] for check in figure_checks})
-    pages = {
-        "rows": _validate(on_rows, rows, f"{suite.entity.name} rows", row_checks),
-        "figures": _validate(on_figures, figures, f"{suite.entity.name} figures", figure_checks),
-    }
-    judged = list(_collect(suite.checks, pages.values()))
-    return Validation(tuple(_with_examples(suite, judged, on_rows, rows, pages["rows"])), pages)
+    results = [
+        *_validate(on_rows, rows, f"{suite.entity.name} rows", row_checks),
+        *_validate(on_figures, figures, f"{suite.entity.name} figures", figure_checks),
+    ]
+    judged = list(_collect(suite.checks, results))
+    return tuple(_with_examples(suite, judged, on_rows, rows))
 
 
 def column(check: Check) -> str:
@@ -88,16 +76,10 @@ def column(check: Check) -> str:
 
 def _validate(
     batches: BatchDefinition[Any], frame: DataFrame | pd.DataFrame, name: str, checks: Sequence[Check]
-) -> ExpectationSuiteValidationResult:
+) -> list[ExpectationValidationResult]:
     suite = gx.ExpectationSuite(name=name, expectations=[check.expectation for check in checks])
     batch = batches.get_batch(batch_parameters={"dataframe": frame})
-    page = batch.validate(suite, result_format=COUNTS)
-    for result in page.results:
-        # GX's own pages fail on the numpy numbers that it measures in pandas
-        observed = result.result.get("observed_value")
-        if isinstance(observed, np.generic):
-            result.result["observed_value"] = observed.item()
-    return page
+    return list(batch.validate(suite, result_format=COUNTS).results)
 
 
 def _key(result: ExpectationValidationResult) -> str:
@@ -105,8 +87,8 @@ def _key(result: ExpectationValidationResult) -> str:
     return str(result.expectation_config.description) if result.expectation_config else ""
 
 
-def _collect(checks: Sequence[Check], pages: Any) -> Iterator[Judged]:
-    results = {_key(result): result for page in pages for result in page.results}
+def _collect(checks: Sequence[Check], found: Sequence[ExpectationValidationResult]) -> Iterator[Judged]:
+    results = {_key(result): result for result in found}
     for check in checks:
         result = results.pop(str(check.expectation.description), None)
         if result is None:
@@ -127,21 +109,14 @@ def _exception(information: Mapping[str, Any] | None) -> str | None:
 
 
 def _with_examples(
-    suite: Suite,
-    judged: Sequence[Judged],
-    batches: BatchDefinition[Any],
-    rows: DataFrame,
-    page: ExpectationSuiteValidationResult,
+    suite: Suite, judged: Sequence[Judged], batches: BatchDefinition[Any], rows: DataFrame
 ) -> Iterator[Judged]:
-    """Ask what failed on rows for offending values, and show them, masked, on the page too."""
+    """Ask what failed on rows for offending values, and add them, masked."""
     failed = [one.check for one in judged if not one.passed and "unexpected_count" in one.found]
     examples: dict[str, tuple[str, ...]] = {}
     for keys in {_keys(suite, check) for check in failed}:
         asked = [check for check in failed if _keys(suite, check) == keys]
         examples |= _examples(suite, keys, asked, batches, rows)
-    for result in page.results:
-        if shown := examples.get(_key(result)):
-            result.result["partial_unexpected_list"] = list(shown)
     for one in judged:
         yield replace(one, examples=examples.get(str(one.check.expectation.description), ()))
 
