@@ -4,6 +4,7 @@ The stages are replaced by recorders here; tests/system runs the real ones.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from deftunes_cli.stages import Call
 from deftunes_contract.allowances import Allowance, Allowances, Guard
 from deftunes_contract.exits import DataRefused, ExitCode, NothingToDo, Temporary
 from deftunes_contract.interval import Interval
+from deftunes_contract.names import clean_run_id
 
 JANUARY = Interval.parse("2020-01-01", "2020-02-01")
 MONTHS = [JANUARY, JANUARY.following]
@@ -134,3 +136,14 @@ def test_wrong_usage_ends_with_2(argv: Sequence[str], monkeypatch: pytest.Monkey
 
     monkeypatch.setenv("DEFTUNES_HOME", str(tmp_path))
     assert main(list(argv)) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("run_id", ["../../x", "/etc/x", "A b"])
+def test_a_run_id_is_cleaned_before_it_names_a_file(run_id: str, tmp_path: Path) -> None:
+    plan = runs.plan_of("api", [Interval.parse("2020-01-01", "2020-02-01")], run_id, Allowances(), False)
+    record = RunRecord(run_id=plan.run_id, pipelines=(), months=(), started_at=datetime.now(UTC))
+    assert record.save(Home(tmp_path / "a/home")).parent == tmp_path / "a/home/runs"
+    assert plan.run_id == clean_run_id(run_id)
+    with pytest.raises(DataRefused, match="run id"):
+        RunRecord(run_id=run_id, pipelines=(), months=(), started_at=datetime.now(UTC)).save(Home(tmp_path / "a/home"))
+    assert [file.name for file in tmp_path.rglob("*.json")] == [f"{plan.run_id}.json"]

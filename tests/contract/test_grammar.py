@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from deftunes_contract.exits import DataRefused, ExitCode, NothingToDo, Temporar
 from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.settings import LakeSettings, from_environment
+from deftunes_contract.shelf import open_shelf
 
 
 def _parse(*argv: str) -> tuple[str, str]:
@@ -24,7 +26,7 @@ def test_the_grammar() -> None:
 
 def test_an_airflow_run_id_becomes_a_branch_name() -> None:
     parsed = _parse("--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "scheduled__2020-02-01T00:00:00+00:00")
-    assert parsed[1] == "scheduled-2020-02-01t00-00-00-00-00"
+    assert parsed[1] == "scheduled-2020-02-01t00-00-00-00-00-9ad8c3c5"
 
 
 @pytest.mark.parametrize("argv", [["--start", "2020-01-01"], ["--end"], ["--start", "x", "--end", "y", "--what"]])
@@ -106,3 +108,64 @@ def test_the_catalog_follows_the_lake(lake: str, catalog: str, glue: bool, file:
 def test_an_unknown_catalog_is_refused() -> None:
     with pytest.raises(UsageError, match="expected glue or sqlite"):
         _ = LakeSettings(lake="/x", catalog="hive").catalog_file
+
+
+@pytest.mark.parametrize(
+    ("lake", "root"),
+    [
+        ("/srv/shop #1/lake", "/srv/shop #1/lake"),
+        ("/srv/a?b/lake/", "/srv/a?b/lake"),
+        ("/srv/100%/%23", "/srv/100%/%23"),
+        ("/srv/[x]{a,b}*;~", "/srv/[x]{a,b}*;~"),
+        ("/srv/file:/s3:/x", "/srv/file:/s3:/x"),
+        ("/srv//a b/./ü", "/srv/a b/ü"),
+        ("//srv/lake", "/srv/lake"),
+        ("~/lake", "{home}/lake"),
+        ("shop #1/lake", "{here}/shop #1/lake"),
+        ("./~/lake", "{here}/~/lake"),
+        ("a:b", "{here}/a:b"),
+        ("file:///srv/shop%20%231/100%25", "/srv/shop #1/100%"),
+        ("file://localhost/srv/a?b", "/srv/a?b"),
+        ("s3://bucket/a#b?c/", "s3://bucket/a#b?c"),
+    ],
+)
+def test_a_path_is_a_path_wherever_it_is_used(
+    lake: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/of somebody")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    root = root.replace("{home}", "/home/of somebody").replace("{here}", str(tmp_path))
+    settings = LakeSettings(lake=lake)
+    assert settings.lake_root == root
+    assert settings.warehouse == f"{root}/transform_zone"
+    assert open_shelf(lake).uri("zone/a") == f"{root}/zone/a"
+    if not settings.is_glue:
+        assert settings.catalog_file == f"{root}/catalog.db"
+        assert LakeSettings(lake="/x", catalog=f"sqlite:///{root}/c.db").catalog_file == f"{root}/c.db"
+
+
+@pytest.mark.parametrize(
+    "lake",
+    [
+        "ftp://host/lake",
+        "S3://bucket",
+        "s3a://bucket/x",
+        "file:/srv/lake",
+        "file:lake",
+        "file://host/lake",
+        "file://lake",
+        "s3://",
+        "s3:///lake",
+        "/srv/a\nb",
+        "/srv/a\x1bb",
+        "file:///srv/a%0Ab",
+        "/srv/a\0b",
+        "~nobody-here/x",
+    ],
+)
+def test_a_place_that_no_reader_could_open_is_refused_by_the_settings_name(lake: str) -> None:
+    with pytest.raises(UsageError, match="^DEFTUNES_LAKE: expected "):
+        open_shelf(lake)
+    with pytest.raises(UsageError, match="^DEFTUNES_LAKE: expected "):
+        _ = LakeSettings(lake=lake).lake_root

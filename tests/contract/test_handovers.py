@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from deftunes_contract import zones
 from deftunes_contract.entity import load
 from deftunes_contract.exits import ExitCode, StageError, Temporary
+from deftunes_contract.gate import GateResult
 from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import LandedObject, Receipt, read_receipt
 from deftunes_contract.shelf import FolderShelf
@@ -89,3 +91,20 @@ def test_a_foreign_snapshot_has_no_summary_and_a_torn_one_is_an_error() -> None:
     assert StagedSummary.from_properties({"added-records": "7"}) is None
     with pytest.raises(StageError, match="torn"):
         StagedSummary.from_properties({"deftunes.rows": "7"})
+
+
+@pytest.mark.parametrize("kind", [Receipt, GateResult, StagedSummary])
+def test_files_of_an_older_or_a_newer_release_are_read(kind: type[BaseModel]) -> None:
+    """Fields with a default may be absent, and fields that this release does not know are left out."""
+    values: dict[str, object] = {
+        "entity": "users", "ingest_on": "2020-02-01", "start": "2020-01-01", "end": "2020-02-01", "run_id": "r",
+        "contract_version": "1.0.0", "source": "s", "format": "jsonl", "records": 0, "units": 0, "amount": None,
+        "min_time": None, "max_time": None, "landed_at": "2020-02-01T00:00:00Z", "table": "t", "snapshot_id": 1,
+        "passed": True, "judged_at": "2020-02-01T00:00:00Z", "receipt": "aa", "landed_records": 0, "landed_units": 0,
+        "landed_amount": None, "rows": 0, "quarantined_units": 0, "quarantined_amount": None,
+    }  # fmt: skip
+    lists: dict[str, object] = {"objects": [], "rules": []}
+    # what the first release wrote: a field that comes later needs a default
+    first = {name: value for name, value in (values | lists).items() if name in kind.model_fields}
+    read = kind.model_validate({**first, "of_tomorrow": 1})
+    assert "of_tomorrow" not in read.model_dump()

@@ -1,10 +1,12 @@
 """A shelf replaces whole objects: a reader never sees a part, a failed write leaves the old object."""
 
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.exits import DataRefused, UsageError
 from deftunes_contract.shelf import FolderShelf, S3Shelf, open_shelf
 
 
@@ -59,3 +61,57 @@ def test_s3_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_schemes_are_refused() -> None:
     with pytest.raises(UsageError, match="expected s3://bucket/prefix or a folder"):
         open_shelf("ftp://host/lake")
+
+
+OUTSIDE = [
+    "../secret", "a/../../secret", "a/../b", "..", ".", "./a", "", "/etc/passwd", "//a", "a//b", "a/", "a\\..\\secret",
+    "a\0b", "a\nb", "a\x1b[2Jb",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_a_path_that_leaves_the_root_is_refused_by_every_verb(path: str, kind: str, tmp_path: Path) -> None:
+    secret, source = tmp_path / "secret", tmp_path / "source"
+    secret.write_bytes(b"secret")
+    source.write_bytes(b"new")
+    lake = tmp_path / "lake"
+    lake.mkdir()
+    client = Mock()
+    shelf = FolderShelf(lake) if kind == "folder" else S3Shelf(client, "bucket", "prefix")
+    verbs: list[Callable[[], object]] = [
+        lambda: shelf.uri(path),
+        lambda: shelf.read(path),
+        lambda: shelf.write(path, b"new"),
+        lambda: shelf.upload(path, source),
+        lambda: list(shelf.list(path)),
+        lambda: shelf.delete(path),
+    ]
+    for verb in verbs:
+        with pytest.raises(DataRefused, match="expected a path inside"):
+            verb()
+    client.get_paginator.return_value.paginate.assert_not_called()
+    assert {call[0] for call in client.mock_calls} <= {"get_paginator"}
+    assert secret.read_bytes() == b"secret"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lake", "secret", "source"]
+
+
+def test_a_link_below_the_root_does_not_lead_out_and_the_root_may_be_one(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "lake").symlink_to(tmp_path / "disk")
+    shelf = FolderShelf(tmp_path / "lake")
+    shelf.write("zone/a", b"a")
+    assert shelf.read("zone/a") == b"a"
+    (tmp_path / "disk/way").symlink_to(outside)
+    (tmp_path / "disk/zone/file").symlink_to(outside / "secret")
+    for path in ("way/secret", "zone/file"):
+        with pytest.raises(DataRefused, match="leads to"):
+            shelf.read(path)
+        with pytest.raises(DataRefused, match="leads to"):
+            shelf.delete(path)
+        with pytest.raises(DataRefused, match="leads to"):
+            shelf.write(path, b"new")
+    assert (outside / "secret").read_bytes() == b"secret"

@@ -47,7 +47,7 @@ def test_sessions_land_verbatim_with_their_figures(api: Any, extract: Any, lake:
     receipt = lake.receipt("sessions")
     assert receipt.source == f"{api.url}/sessions?start_date=2020-01-01&end_date=2020-01-31"
     assert (receipt.entity, receipt.interval, receipt.format) == ("sessions", JANUARY, "jsonl")
-    assert (receipt.run_id, receipt.contract_version) == ("manual-2020-01-01t00-00", load("sessions").version)
+    assert (receipt.run_id, receipt.contract_version) == ("manual-2020-01-01t00-00-c1056310", load("sessions").version)
     assert (receipt.records, receipt.units, receipt.amount) == (5, 7, Decimal("4.00"))
     assert receipt.min_time == datetime(2020, 1, 1)
     assert receipt.max_time == datetime(2020, 1, 31, 23, 59, 59, 999999)

@@ -26,20 +26,20 @@ def test_a_month_from_create_to_rollback(case_in_environment: LakeCase, capsys: 
     case = case_in_environment
     assert "made lake." in work(["create"])
     assert "as their contracts want them" in work(["create"])
-    case.stage_and_judge("users", 5, JANUARY, "scheduled-2020")
+    case.stage_and_judge("users", 5, JANUARY, "scheduled-2020-e44de1da")
     # Airflow's spelling of a run id is made one that branch names allow
     done = work(["publish", "users", *MONTH, "--run-id", "scheduled::2020"])
-    assert done == "published [2020-01-01, 2020-02-01) of run scheduled-2020: users (5 rows)"
+    assert done == "published [2020-01-01, 2020-02-01) of run scheduled-2020-e44de1da: users (5 rows)"
     capsys.readouterr()
     configure_logs("json")
     assert main(["status", "--json"]) == 0
     structlog.reset_defaults()
     tables = json.loads(capsys.readouterr().out)
-    assert tables[0]["intervals"][0]["run_id"] == "scheduled-2020"
+    assert tables[0]["intervals"][0]["run_id"] == "scheduled-2020-e44de1da"
     assert "would maintain 4 tables" in work(["maintain", "--dry-run", "--older-than-days", "1"])
-    assert "users: 5 rows of run scheduled-2020 → 0 rows, unpublished" in work(["rollback", "users", *MONTH])
+    assert "users: 5 rows of run scheduled-2020-e44de1da → 0 rows, unpublished" in work(["rollback", "users", *MONTH])
     assert main(["rollback", "users", *MONTH]) == 99
-    assert main(["publish", "users", *MONTH, "--run-id", "scheduled-2020"]) == 75
+    assert main(["publish", "users", *MONTH, "--run-id", "scheduled-2020-e44de1da"]) == 75
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from deftunes_contract.allowances import METAVAR, Allowances, Guard
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError, Temporary
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
+from deftunes_contract.places import in_s3, local_folder
 from deftunes_contract.settings import LakeSettings, LogSettings, from_environment
 
 app = typer.Typer(
@@ -197,8 +198,8 @@ def _home() -> Home:
 def _serving() -> Path:
     """The serving file; one in S3 is brought here until this process ends."""
     place = os.environ["DEFTUNES_SERVING"]
-    if not place.startswith("s3://"):
-        return Path(place)
+    if not in_s3(place):
+        return local_folder(place, "DEFTUNES_SERVING")
     from deftunes_serving.distant import client_of, fetch
 
     folder = tempfile.TemporaryDirectory(prefix="deftunes-serving-")

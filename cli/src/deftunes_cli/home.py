@@ -13,6 +13,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deftunes_contract.places import local_folder
+
 DEFAULT_HOME = ".deftunes"
 
 
@@ -49,8 +51,8 @@ class Home:
 
 
 def home_of(environment: Mapping[str, str]) -> Home:
-    """The home that the environment names (`DEFTUNES_HOME`, default `.deftunes` below the working folder)."""
-    return Home(Path(environment.get("DEFTUNES_HOME") or DEFAULT_HOME).expanduser().absolute())
+    """The home that the environment names (`DEFTUNES_HOME`, default `.deftunes` below here). Raises UsageError."""
+    return Home(local_folder(environment.get("DEFTUNES_HOME") or DEFAULT_HOME, "DEFTUNES_HOME"))
 
 
 def embed(home: Home, environment: MutableMapping[str, str] = os.environ) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from deftunes_cli.home import Home
+from deftunes_contract.names import path_part
 
 
 class Step(BaseModel):
     """One call of a stage. `month` is YYYY-MM or None for a step over the whole range; seconds is wall time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     stage: str
     entities: tuple[str, ...]
@@ -27,7 +28,7 @@ class Step(BaseModel):
 class RunRecord(BaseModel):
     """One run over one or more months. Times are UTC; exit_code is that of the run as a whole."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     run_id: str
     pipelines: tuple[str, ...]
@@ -38,9 +39,9 @@ class RunRecord(BaseModel):
     steps: list[Step] = []
 
     def save(self, home: Home) -> Path:
-        """Write the record, replacing atomically."""
+        """Write the record, replacing atomically. Raises DataRefused for a run id that is no name of a file."""
         home.runs.mkdir(parents=True, exist_ok=True)
-        target = home.runs / f"{self.run_id}.json"
+        target = home.runs / f"{path_part(self.run_id, 'run id')}.json"
         aside = target.with_suffix(".tmp")
         aside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return aside.replace(target)

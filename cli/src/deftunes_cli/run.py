@@ -24,6 +24,7 @@ from deftunes_cli.stages import Call
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.names import clean_run_id
 
 
 class Progress(Protocol):
@@ -161,7 +162,7 @@ def plan_of(pipeline: str, months: Sequence[Interval], run_id: str, allowances: 
     """The plan for `--pipeline api|songs|all`. Raises UsageError when an allowance concerns nothing in it."""
     pipelines = pipelines_of(pipeline)
     checked(allowances, [entity for one in pipelines for entity in stages.PIPELINES[one]], months)
-    return Plan(pipelines, tuple(months), run_id, allowances, full_refresh)
+    return Plan(pipelines, tuple(months), clean_run_id(run_id), allowances, full_refresh)
 
 
 def pipelines_of(pipeline: str) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def test_the_job_is_the_cron_jobs_template_but_for_name_and_args() -> None:
         "deftunes.io/stage": "transform",
         "deftunes.io/entity": "users_sessions",
         "deftunes.io/interval": "2020-01-01_2020-02-01",
-        "deftunes.io/run-id": "my-run-1",
+        "deftunes.io/run-id": "my-run-1-4a56a741",
     }
 
 

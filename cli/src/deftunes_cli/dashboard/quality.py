@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from deftunes_cli.dashboard.text import plural
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.gate import GateResult, RuleResult
+from deftunes_contract.gate import GateResult, RuleResult, read_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.shelf import Shelf
 
@@ -73,7 +73,7 @@ def latest_results(shelf: Shelf) -> dict[tuple[str, date], GateResult]:
         content = shelf.read(path)
         if content is None:
             continue
-        result = GateResult.model_validate_json(content)
+        result = read_gate_result(content, shelf.uri(path))
         key = (result.entity, result.ingest_on)
         if key not in found or found[key].judged_at < result.judged_at:
             found[key] = result

@@ -8,7 +8,6 @@ Everything of the pod but its args is the chart's, so a pod made here is the pod
 from __future__ import annotations
 
 import copy
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from deftunes_cli.jobs.cluster import Json
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.exits import UsageError
 from deftunes_contract.interval import Interval, parse_day
+from deftunes_contract.names import clean_run_id
 
 STAGES = ("extract", "transform", "quality", "publish", "dbt", "maintain")
 API = frozenset({"users", "sessions"})
@@ -145,5 +145,5 @@ def job_name(cron_job: str, call: Call, now: datetime) -> str:
 
 
 def label_value(text: str) -> str:
-    """A run id as a label may hold it: DNS-safe, at most 63 characters."""
-    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:NAME_MOST].strip("-")
+    """A run id as the stages clean it, and short enough for a label: at most 63 characters. Raises UsageError."""
+    return clean_run_id(clean_run_id(text), NAME_MOST)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deftunes_contract.entity import Severity
+from deftunes_contract.exits import DataRefused
+from deftunes_contract.names import PathPart, faults_of
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.zones import quality_result
 
@@ -23,7 +25,7 @@ class RuleResult(BaseModel):
     skipped: why the rule could not be judged, None when it was.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
     kind: str
@@ -40,11 +42,11 @@ class RuleResult(BaseModel):
 class GateResult(BaseModel):
     """The gate's decision on one staged snapshot. judged_at: UTC. data_docs: where people can read it, if written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    entity: str
+    entity: PathPart
     ingest_on: date
-    run_id: str
+    run_id: PathPart
     table: str
     snapshot_id: int
     passed: bool
@@ -64,8 +66,20 @@ class GateResult(BaseModel):
 
 def find_gate_result(shelf: Shelf, entity: str, ingest_on: date, run_id: str) -> GateResult | None:
     """The decision on a run's interval, or None when it was not judged yet."""
-    content = shelf.read(quality_result(entity, ingest_on, run_id))
-    return None if content is None else GateResult.model_validate_json(content)
+    path = quality_result(entity, ingest_on, run_id)
+    content = shelf.read(path)
+    return None if content is None else read_gate_result(content, shelf.uri(path))
+
+
+def read_gate_result(content: bytes, where: str) -> GateResult:
+    """A decision read back; `where` it lies. Raises DataRefused for a file of another form."""
+    try:
+        return GateResult.model_validate_json(content)
+    except ValidationError as error:
+        raise DataRefused(
+            f"expected a gate result at {where}, found a file of another form ({faults_of(error)}); remove it and run "
+            "deftunes-quality of that month again"
+        ) from None
 
 
 def write_gate_result(shelf: Shelf, result: GateResult) -> str:

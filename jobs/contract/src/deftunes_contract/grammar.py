@@ -6,7 +6,6 @@ deftunes-<stage> ENTITY... --start 2020-01-01 --end 2020-02-01 [--run-id ID]
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -16,6 +15,7 @@ import structlog
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.logs import configure_logs
+from deftunes_contract.names import clean_run_id
 from deftunes_contract.settings import LogSettings, from_environment
 
 MANUAL_RUN = "manual"
@@ -59,14 +59,11 @@ def interval_of(arguments: argparse.Namespace) -> Interval:
 
 
 def run_id_of(arguments: argparse.Namespace) -> str:
-    """The run id in the letters that branch names, paths and labels allow.
+    """The run id in the letters that branch names, paths and labels allow. Raises UsageError.
 
-    Airflow's run ids hold colons and plus signs; every stage replaces them in the same way.
+    Airflow's run ids hold colons and plus signs; every stage replaces them in the same way (names.py).
     """
-    cleaned = re.sub(r"[^a-z0-9-]+", "-", str(arguments.run_id).lower()).strip("-")
-    if not cleaned:
-        raise UsageError(f"--run-id: expected letters or digits, found {arguments.run_id!r}")
-    return cleaned[:80]
+    return clean_run_id(str(arguments.run_id))
 
 
 def run_stage(stage: str, work: Callable[[Sequence[str]], str], argv: Sequence[str] | None = None) -> int:

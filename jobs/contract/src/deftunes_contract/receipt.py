@@ -10,21 +10,25 @@ import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import Temporary
+from deftunes_contract.exits import DataRefused, Temporary
 from deftunes_contract.interval import Interval
+from deftunes_contract.names import PathPart, faults_of
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.zones import receipt as receipt_path
 
 
 class LandedObject(BaseModel):
-    """One file of a delivery: name within the delivery's folder, size in bytes, sha256 (hex), number of records."""
+    """One file of a delivery: name within the delivery's folder, size in bytes, sha256 (hex), number of records.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The name is a part of a path that is read and removed, so one with a separator is no receipt's.
+    """
 
-    name: str
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: PathPart
     bytes: int
     sha256: str
     records: int
@@ -39,7 +43,7 @@ class Receipt(BaseModel):
     was not over when it was read, so more records of it may follow.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     entity: str
     start: date
@@ -75,13 +79,25 @@ class Receipt(BaseModel):
 
 
 def find_receipt(shelf: Shelf, entity: Entity, ingest_on: date) -> Receipt | None:
-    """The receipt of a delivery, or None when nothing was delivered."""
-    content = shelf.read(receipt_path(entity.landing_folder, ingest_on))
-    return None if content is None else Receipt.model_validate_json(content)
+    """The receipt of a delivery, or None when nothing was delivered. Raises DataRefused for a file of another form.
+
+    Fields that this release does not know are ignored, and fields that an older one did not know have defaults.
+    """
+    path = receipt_path(entity.landing_folder, ingest_on)
+    content = shelf.read(path)
+    try:
+        return None if content is None else Receipt.model_validate_json(content)
+    except ValidationError as error:
+        interval = Interval.of_ingest_on(ingest_on)
+        raise DataRefused(
+            f"expected a receipt at {shelf.uri(path)}, found a file of another form ({faults_of(error)}); nothing was "
+            f"read, written or removed. Remove it and run deftunes-extract {entity.name} --start {interval.start} "
+            f"--end {interval.end} again"
+        ) from None
 
 
 def read_receipt(shelf: Shelf, entity: Entity, interval: Interval) -> Receipt:
-    """The receipt of a delivery. Raises Temporary when nothing was delivered."""
+    """The receipt of a delivery. Raises Temporary when nothing was delivered, DataRefused as `find_receipt` does."""
     found = find_receipt(shelf, entity, interval.ingest_on)
     if found is None:
         raise Temporary(

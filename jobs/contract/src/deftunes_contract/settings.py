@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deftunes_contract.exits import UsageError
+from deftunes_contract.places import bucket_and_key, in_s3, local_folder
 from deftunes_contract.zones import TRANSFORM_ZONE
 
 
@@ -44,7 +45,7 @@ class LakeSettings(LogSettings):
     @property
     def is_glue(self) -> bool:
         """Whether the catalog is AWS Glue."""
-        return (self.catalog or ("glue" if self.lake.startswith("s3://") else "")) == "glue"
+        return (self.catalog or ("glue" if in_s3(self.lake) else "")) == "glue"
 
     @property
     def catalog_file(self) -> str:
@@ -55,12 +56,15 @@ class LakeSettings(LogSettings):
             return f"{self.lake_root}/catalog.db"
         if not self.catalog.startswith("sqlite:///"):
             raise UsageError(f"DEFTUNES_CATALOG: expected glue or sqlite:///FILE, found {self.catalog!r}")
-        return self.catalog.removeprefix("sqlite://")
+        return str(local_folder(self.catalog.removeprefix("sqlite://"), "DEFTUNES_CATALOG"))
 
     @property
     def lake_root(self) -> str:
-        """The lake without a file:// scheme and without a trailing slash."""
-        return self.lake.removeprefix("file://").rstrip("/")
+        """Root of the lake: s3://bucket/prefix, or the folder's absolute path. Raises UsageError."""
+        if not in_s3(self.lake):
+            return str(local_folder(self.lake))
+        bucket, prefix = bucket_and_key(self.lake)
+        return f"s3://{bucket}/{prefix}".rstrip("/")
 
     @property
     def warehouse(self) -> str:

@@ -12,16 +12,31 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlparse
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.exits import DataRefused
+from deftunes_contract.places import UNNAMEABLE, bucket_and_key, in_s3, local_folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 
+def inside(root: str, path: str) -> str:
+    """The path, when it is a name below a root and nothing else. Raises DataRefused.
+
+    Paths are made of facts and of what receipts and run ids say; one that climbs, that begins anew, or that another
+    reader would take for two paths is never handed to a file system or to S3.
+    """
+    parts = path.split("/")
+    if "" in parts or "." in parts or ".." in parts or "\\" in path or UNNAMEABLE.search(path):
+        raise DataRefused(
+            f"expected a path inside {root}, found {path!r}; nothing was read, written or removed there. Whatever "
+            "names it (a receipt, a gate result) was changed by hand: make it anew"
+        )
+    return path
+
+
 class Shelf(Protocol):
-    """Objects below one root. `path` is relative to it, with forward slashes."""
+    """Objects below one root. `path` is relative to it, with forward slashes; one that leaves it is DataRefused."""
 
     def uri(self, path: str) -> str:
         """Full name of an object, for messages and for engines that read by themselves."""
@@ -43,19 +58,31 @@ class Shelf(Protocol):
 
 
 class FolderShelf:
-    """A shelf in a local folder. Atomic by writing aside and renaming."""
+    """A shelf in a local folder. Atomic by writing aside and renaming.
+
+    The folder itself may be reached by a symbolic link; a link below it that leads out is refused like `..`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def _place(self, path: str) -> Path:
+        place = self.root / inside(str(self.root), path)
+        if not place.resolve().is_relative_to(self.root.resolve()):
+            raise DataRefused(
+                f"expected a path inside {self.root}, found that {path} leads to {place.resolve()}; nothing was read, "
+                "written or removed there. Put the whole lake elsewhere (DEFTUNES_LAKE) instead of a part of it"
+            )
+        return place
+
     def uri(self, path: str) -> str:
         """Absolute local path."""
-        return str(self.root / path)
+        return str(self._place(path))
 
     def read(self, path: str) -> bytes | None:
         """See Shelf."""
         try:
-            return (self.root / path).read_bytes()
+            return self._place(path).read_bytes()
         except FileNotFoundError:
             return None
 
@@ -70,19 +97,19 @@ class FolderShelf:
             shutil.copyfile(file, aside)
 
     def _aside(self, path: str) -> _Aside:
-        target = self.root / path
+        target = self._place(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         return _Aside(target)
 
     def list(self, prefix: str) -> Iterator[str]:
         """See Shelf."""
-        folder = self.root / prefix
+        folder = self._place(prefix)
         found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(_Aside.PREFIX))
         yield from sorted(str(p.relative_to(self.root)) for p in found)
 
     def delete(self, path: str) -> None:
         """See Shelf."""
-        (self.root / path).unlink(missing_ok=True)
+        self._place(path).unlink(missing_ok=True)
 
 
 class _Aside:
@@ -115,9 +142,10 @@ class S3Shelf:
 
     def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
         self.client, self.bucket, self.prefix = client, bucket, prefix
+        self._root = f"{prefix}/" if prefix else ""
 
     def _key(self, path: str) -> str:
-        return f"{self.prefix}/{path}" if self.prefix else path
+        return self._root + inside(f"s3://{self.bucket}/{self._root}", path)
 
     def uri(self, path: str) -> str:
         """`s3://bucket/key`."""
@@ -125,8 +153,9 @@ class S3Shelf:
 
     def read(self, path: str) -> bytes | None:
         """See Shelf."""
+        key = self._key(path)
         try:
-            return self.client.get_object(Bucket=self.bucket, Key=self._key(path))["Body"].read()
+            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         except self.client.exceptions.NoSuchKey:
             return None
 
@@ -140,13 +169,12 @@ class S3Shelf:
 
     def list(self, prefix: str) -> Iterator[str]:
         """See Shelf."""
-        strip = len(self._key(""))
         pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=self._key(prefix).rstrip("/") + "/"
+            Bucket=self.bucket, Prefix=f"{self._key(prefix)}/"
         )
         for page in pages:
             for item in page.get("Contents", []):
-                yield item["Key"][strip:]
+                yield item["Key"].removeprefix(self._root)
 
     def delete(self, path: str) -> None:
         """See Shelf."""
@@ -155,13 +183,11 @@ class S3Shelf:
 
 def open_shelf(root: str) -> Shelf:
     """The shelf at `s3://bucket[/prefix]` or at a local folder (a path or a file:// URI). Raises UsageError."""
-    parsed = urlparse(root)
-    if parsed.scheme == "s3":
+    if in_s3(root):
         import boto3  # only where S3 is used: half a second of import that a folder lake need not pay
         from botocore.config import Config
 
+        bucket, prefix = bucket_and_key(root)
         client = boto3.client("s3", config=Config(retries={"mode": "adaptive", "max_attempts": 8}))
-        return S3Shelf(client, parsed.netloc, parsed.path.strip("/"))
-    if parsed.scheme in ("", "file"):
-        return FolderShelf(Path(parsed.path).expanduser().absolute())
-    raise UsageError(f"DEFTUNES_LAKE: expected s3://bucket/prefix or a folder, found {root!r}")
+        return S3Shelf(client, bucket, prefix)
+    return FolderShelf(local_folder(root))

@@ -24,7 +24,7 @@ class StagedSummary(BaseModel):
     entities without money. source and partial are the receipt's.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     entity: str
     ingest_on: date

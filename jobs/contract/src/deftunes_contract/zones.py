@@ -5,6 +5,8 @@ A path is a string with forward slashes, valid as a folder below a local lake an
 
 from datetime import date
 
+from deftunes_contract.names import path_part
+
 TRANSFORM_ZONE = "transform_zone"
 """Root of the Iceberg tables (the catalog's warehouse)."""
 
@@ -23,8 +25,8 @@ def receipt(landing_folder: str, ingest_on: date) -> str:
 
 
 def quality_report(entity: str, ingest_on: date, run_id: str) -> str:
-    """Folder of one gate decision: `result.json` and the report in `data_docs`."""
-    return f"quality/{entity}/ingest_on={ingest_on}/run={run_id}"
+    """Folder of one gate decision: `result.json`, the report in `data_docs`. Raises DataRefused for no name."""
+    return f"quality/{path_part(entity, 'entity')}/ingest_on={ingest_on}/run={path_part(run_id, 'run id')}"
 
 
 def quality_result(entity: str, ingest_on: date, run_id: str) -> str:
@@ -33,8 +35,8 @@ def quality_result(entity: str, ingest_on: date, run_id: str) -> str:
 
 
 def branch(run_id: str, ingest_on: date) -> str:
-    """Iceberg branch on which a run stages one interval."""
-    return f"run_{run_id}_{ingest_on:%Y%m%d}"
+    """Iceberg branch on which a run stages one interval. Raises DataRefused for a run id that is no name."""
+    return f"run_{path_part(run_id, 'run id')}_{ingest_on:%Y%m%d}"
 
 
 def interval_tag(ingest_on: date) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
 
 from deftunes_contract.exits import StageError, Temporary
+from deftunes_contract.places import bucket_and_key
 from deftunes_serving.settings import AwsSettings
 
 if TYPE_CHECKING:
@@ -87,5 +87,4 @@ def brought(client: S3Client, uri: str, target: Path) -> Iterator[None]:
 
 
 def _place(uri: str) -> tuple[str, str]:
-    parsed = urlparse(uri)
-    return parsed.netloc, parsed.path.lstrip("/")
+    return bucket_and_key(uri, "DEFTUNES_SERVING")

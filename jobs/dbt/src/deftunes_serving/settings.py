@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deftunes_contract.exits import UsageError
+from deftunes_contract.places import in_s3, local_folder
 from deftunes_contract.settings import LakeSettings
 
 SERVING_FILE = "serving.duckdb"
@@ -122,7 +123,7 @@ class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
     @property
     def is_distant(self) -> bool:
         """Whether the serving database is an object in S3, of which a build works on a local copy."""
-        return self.serving.startswith("s3://")
+        return in_s3(self.serving)
 
     @property
     def serving_file(self) -> Path:
@@ -138,13 +139,13 @@ class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
                 if not re.fullmatch(r"s3://[^/]+/(.+/)?[^/]+", self.serving):
                     raise UsageError(f"DEFTUNES_SERVING: expected s3://bucket/key, found {self.serving}")
                 return Path(name)
-            return Path(self.serving).expanduser().absolute()
-        if self.lake.startswith("s3://"):
+            return local_folder(self.serving, "DEFTUNES_SERVING")
+        if in_s3(self.lake):
             raise UsageError(
                 f"DEFTUNES_SERVING: expected a path or s3://bucket/key, found none, and DEFTUNES_LAKE={self.lake} is "
                 "no folder in which it could lie; set DEFTUNES_SERVING, or DEFTUNES_DBT_TARGET=redshift"
             )
-        return Path(self.lake_root).expanduser().absolute() / SERVING_FILE
+        return Path(self.lake_root) / SERVING_FILE
 
     @property
     def home(self) -> Path:

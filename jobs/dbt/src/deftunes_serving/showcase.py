@@ -10,6 +10,7 @@ behind is removed by the next one. A reader that has the old file open keeps rea
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import shutil
 import time
@@ -42,7 +43,7 @@ def rebuilt(file: Path, lock_seconds: float) -> Iterator[Path]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with _locked(file.with_name(f"{file.name}.lock"), lock_seconds):
         _refuse_unfinished(file)
-        for stale in file.parent.glob(f"{COPY_PREFIX}.*.{file.name}*"):
+        for stale in file.parent.glob(f"{COPY_PREFIX}.*.{glob.escape(file.name)}*"):
             stale.unlink()
         copy = file.with_name(f"{COPY_PREFIX}.{os.getpid()}-{uuid4().hex[:8]}.{file.name}")
         try:

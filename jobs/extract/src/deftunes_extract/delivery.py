@@ -17,11 +17,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
-from pydantic import ValidationError
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused, StageError, Temporary, UsageError
+from deftunes_contract.exits import StageError, Temporary, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt
 from deftunes_contract.shelf import Shelf
@@ -140,14 +139,7 @@ def _signed(order: Order, source: Source, objects: tuple[LandedObject, ...], tot
 
 def _receipt(shelf: Shelf, order: Order, interval: Interval) -> Receipt | None:
     """The receipt of an interval. Raises DataRefused when there is one that nobody can read."""
-    try:
-        return find_receipt(shelf, order.entity, interval.ingest_on)
-    except ValidationError:
-        path = shelf.uri(receipt(order.entity.landing_folder, interval.ingest_on))
-        raise DataRefused(
-            f"{order}: expected a receipt at {path}, found a file of another form; nothing was delivered. "
-            f"Remove it if the delivery of {interval} may be made anew"
-        ) from None
+    return find_receipt(shelf, order.entity, interval.ingest_on)
 
 
 def _sweep(order: Order, shelf: Shelf, names: Collection[str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deftunes_contract.exits import UsageError
+from deftunes_contract.places import in_s3
 from deftunes_lake.settings import SparkSettings
 
 CATALOG = "lake"
@@ -26,7 +27,7 @@ IDENTITY = "spark.deftunes.lake"
 def catalog_conf(settings: SparkSettings) -> dict[str, str]:
     """Settings of the catalog `lake`. Raises UsageError when the lake or catalog is of an unknown form."""
     own = {
-        "warehouse": settings.warehouse if settings.lake.startswith("s3://") else _absolute(settings.warehouse),
+        "warehouse": settings.warehouse,
         # a cached table hides branches and tags that another process made
         "cache-enabled": "false",
     }
@@ -36,7 +37,7 @@ def catalog_conf(settings: SparkSettings) -> dict[str, str]:
     else:
         own |= {
             "type": "jdbc",
-            "uri": sqlite_url(Path(settings.catalog_file).absolute()),
+            "uri": sqlite_url(Path(settings.catalog_file)),
             "jdbc.schema-version": "V1",
         }
     own |= _io_conf(settings)
@@ -46,7 +47,7 @@ def catalog_conf(settings: SparkSettings) -> dict[str, str]:
 
 
 def _io_conf(settings: SparkSettings) -> dict[str, str]:
-    on_s3 = settings.lake.startswith("s3://")
+    on_s3 = in_s3(settings.lake)
     own = {"io-impl": "org.apache.iceberg.aws.s3.S3FileIO" if on_s3 else "org.apache.iceberg.hadoop.HadoopFileIO"}
     if settings.region:
         own["client.region"] = settings.region
@@ -59,7 +60,7 @@ def _io_conf(settings: SparkSettings) -> dict[str, str]:
 
 def s3a_conf(settings: SparkSettings, prefix: str = "spark.hadoop.") -> dict[str, str]:
     """Hadoop's S3 client, which Spark's own readers of landing files use; s3:// names work as they are."""
-    if not settings.lake.startswith("s3://"):
+    if not in_s3(settings.lake):
         return {}
     conf = {
         "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
@@ -72,10 +73,6 @@ def s3a_conf(settings: SparkSettings, prefix: str = "spark.hadoop.") -> dict[str
     if endpoint := settings.s3_endpoint or settings.endpoint:
         conf |= {"fs.s3a.endpoint": endpoint, "fs.s3a.path.style.access": "true"}
     return {f"{prefix}{key}": value for key, value in conf.items()}
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
 
 
 def sqlite_url(file: Path) -> str:

@@ -40,7 +40,7 @@ def open_session(settings: SparkSettings, app_name: str = "deftunes", record_to:
     """
     catalog = catalog_conf(settings)
     if not settings.is_glue:
-        prepare_catalog_file(Path(settings.catalog_file).absolute())
+        prepare_catalog_file(Path(settings.catalog_file))
     running = _running()
     session = _OPEN.get(catalog[IDENTITY]) if running is not None else None
     if session is None and running is not None:

@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, StageError, Temporary
 from deftunes_contract.interval import Interval
@@ -42,13 +40,7 @@ def accept(shelf: Shelf, entity: Entity, interval: Interval, verify: bool) -> De
     delivered or objects are not those of the receipt, DataRefused when the receipt is not for this contract.
     """
     with _shelf_faults(shelf, entity, interval):
-        try:
-            found = read_receipt(shelf, entity, interval)
-        except ValidationError as error:
-            raise DataRefused(
-                f"expected a receipt at {_place(shelf, entity, interval)}, found a file of another form "
-                f"({error.error_count()} faults); {_again(entity, interval)}"
-            ) from None
+        found = read_receipt(shelf, entity, interval)
         _check_contract(found, entity, interval)
         folder = delivery(entity.landing_folder, interval.ingest_on)
         if verify:
