@@ -218,3 +218,161 @@ def test_a_compressed_reply_is_read(api: Any, extract: Any, lake: Any, make: Any
     assert extract("users", DEFTUNES_API_URL=api.url).code == 0
     assert lake.receipt("users").records == 1
     assert api.headers[0]["Accept-Encoding"] == "gzip"
+
+
+WORDS = "the report server is being moved to another building until Monday, " * 9
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 500, 503, 202, 302])
+@pytest.mark.parametrize("how", ["at once", "in pieces", "gzip", "never ends", "brotli"])
+def test_a_servers_own_reason_is_kept(
+    api: Any, extract: Any, monkeypatch: pytest.MonkeyPatch, status: int, how: str
+) -> None:
+    monkeypatch.setattr("deftunes_extract.api._TEXT_SECONDS", 0.3)
+    body = WORDS.encode()
+
+    def in_pieces(handler: Any) -> None:
+        for place in range(0, len(body), 7):
+            handler.wfile.write(body[place : place + 7])
+
+    replies = {
+        "at once": api.body(body, status),
+        "in pieces": api.body(b"", status, promised=len(body), then=in_pieces),
+        "gzip": api.body(gzip.compress(body), status, headers={"Content-Encoding": "gzip"}),
+        "never ends": api.body(body[:210], status, promised=10**9, then=api.drip),
+        "brotli": api.body(b"\x0b\x02\x80hello\x03", status, headers={"Content-Encoding": "br"}),
+    }
+    api.say(replies[how])
+    began = time.monotonic()
+    outcome = extract("users", DEFTUNES_API_URL=api.url, DEFTUNES_EXTRACT_ATTEMPTS=1)
+    assert time.monotonic() - began < 10
+    assert outcome.code == (75 if status in (202, 500, 503) else 2)
+    assert (WORDS[:200] in outcome.said) == (how != "brotli")
+    assert WORDS[:205] not in outcome.said
+
+
+def test_the_words_of_an_error_are_printable(api: Any, extract: Any) -> None:
+    api.say(api.body(b"red \x1b[31m alert\x00\xff \xe2\x80\xae\r\n\tover", 400))
+    outcome = extract("users", DEFTUNES_API_URL=api.url)
+    assert "red \N{REPLACEMENT CHARACTER}[31m alert" in outcome.said
+    assert outcome.said.isprintable()
+
+
+def test_a_login_page_is_shown(api: Any, extract: Any) -> None:
+    api.say(api.body(b"<html><title>Please sign in</title>", kind="text/html"))
+    assert "Please sign in" in extract("users", DEFTUNES_API_URL=api.url).said
+
+
+@pytest.mark.parametrize("status", [202, 301, 303, 307, 400, 403, 404, 413, 429, 500, 503])
+def test_whatever_names_a_time_is_asked_again_then(
+    api: Any, extract: Any, make: Any, pauses: list[float], status: int
+) -> None:
+    api.say(api.body(b"", status, headers={"Retry-After": "7", "Location": "/x"}), scripted(api, make, "fine"))
+    assert extract("users", DEFTUNES_API_URL=api.url).code == 0
+    assert pauses == [7]
+    api.say(api.body(b"", status, headers={"Retry-After": "7", "Location": "/x"}))
+    assert extract("users").code == 75
+
+
+def test_a_reply_that_is_being_prepared_is_temporary(api: Any, extract: Any) -> None:
+    api.say(api.body(b'{"status": "preparing"}', 202))
+    outcome = extract("users", DEFTUNES_API_URL=api.url)
+    assert (outcome.code, len(api.asked)) == (75, 6)
+    assert "preparing" in outcome.said
+
+
+@pytest.mark.parametrize("value", ["soon", "", "-5", "nan", "1e9", "٣", "99999999999999999999"])
+def test_a_time_that_cannot_be_read_is_none(api: Any, extract: Any, make: Any, value: str) -> None:
+    headers = {"Retry-After": value.encode().decode("latin-1")}
+    api.say(api.body(b"no such path", 404, headers=headers))
+    assert extract("users", DEFTUNES_API_URL=api.url).code in ((2,) if not value.isdecimal() else (2, 75))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json",
+        "Application/JSON ; charset=UTF-8",
+        "application/json;charset=latin-1",
+        "text/json",
+        "application/vnd.deftunes.v1+json",
+        "application/hal+json; profile=x",
+    ],
+)
+def test_content_types_of_json_are_read(api: Any, extract: Any, make: Any, kind: str) -> None:
+    api.say(api.records([make.user(1)], kind=kind))
+    assert extract("users", DEFTUNES_API_URL=api.url).code == 0
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/problem+json", "application/x-ndjson", "application/json-seq", "application/xml", "text/csv"]
+)
+def test_other_content_types_are_refused(api: Any, extract: Any, make: Any, kind: str) -> None:
+    api.say(api.body(b'[{"title": "out of order"}]', kind=kind))
+    outcome = extract("users", DEFTUNES_API_URL=api.url)
+    assert outcome.code == 65
+    assert f"found {kind!r}" in outcome.said
+    assert "out of order" in outcome.said
+
+
+STRANGERS = [
+    {"error": "statement timeout", "code": "57014"},
+    {"error": {"code": 500, "message": "statement timeout"}},
+    {"message": "statement timeout", "user_agent": None, "trace": ["a", "b"]},
+    {"detail": "statement timeout"},
+    {"_meta": {"total": 60, "words": "statement timeout"}},
+    {},
+    [{"words": "statement timeout"}],
+]
+
+
+@pytest.mark.parametrize("place", ["first", "middle", "last", "only"])
+@pytest.mark.parametrize("entity", ["users", "sessions"])
+@pytest.mark.parametrize("stranger", STRANGERS, ids=repr)
+def test_an_error_in_the_place_of_a_record_refuses_the_whole(
+    api: Any, extract: Any, lake: Any, make: Any, entity: str, stranger: Any, place: str
+) -> None:
+    records: list[Any] = [(make.user if entity == "users" else make.session)(n) for n in range(1, 700)]
+    records.insert({"first": 0, "middle": 350}.get(place, 699), stranger)
+    api.say(api.records([stranger] if place == "only" else records))
+    outcome = extract(entity, DEFTUNES_API_URL=api.url, DEFTUNES_EXTRACT_ATTEMPTS=2, DEFTUNES_PART_BYTES=1000)
+    assert (outcome.code, len(api.asked)) == (65, 2)
+    assert json.dumps(stranger, separators=(",", ":")) in outcome.said
+    assert lake.content() == {}
+
+
+def test_a_long_error_is_shown_to_200_characters(api: Any, extract: Any, make: Any) -> None:
+    api.say(api.records([make.user(1), {"error": WORDS, "sql": "\x1b[31m" * 90}]))
+    outcome = extract("users", DEFTUNES_API_URL=api.url)
+    assert WORDS[:180] in outcome.said
+    assert len(outcome.said) < 600
+    assert outcome.said.isprintable()
+
+
+@pytest.mark.parametrize("last", ["ERROR: statement timeout", None, 57014, True, [], ["x"]])
+def test_what_stands_in_the_last_place_must_be_a_record(
+    api: Any, extract: Any, lake: Any, make: Any, last: Any
+) -> None:
+    api.say(api.records([make.session(1), make.session(2), last]))
+    outcome = extract("sessions", DEFTUNES_API_URL=api.url)
+    assert outcome.code == 65
+    assert "as the last element" in outcome.said
+    assert lake.content() == {}
+
+
+def test_bad_records_are_landed_for_the_quarantine(api: Any, extract: Any, lake: Any, make: Any) -> None:
+    bad = [
+        make.session(1, session_id=None),
+        make.session(2, session_id="", user_id=""),
+        make.session(3, session_id=...),
+        make.session(4, user_id=..., error="not one"),
+        {"session_id": None, "error": "this session cannot be read"},
+        "a text",
+        None,
+        7,
+        [1],
+        make.session(5),
+    ]
+    api.say(api.records(bad), api.records([make.user(1, user_id=...), make.user(2, user_id=None)]))
+    assert extract("sessions", "users", DEFTUNES_API_URL=api.url).code == 0
+    assert (lake.receipt("sessions").records, lake.receipt("users").records) == (10, 2)

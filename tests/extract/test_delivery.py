@@ -34,8 +34,8 @@ def test_sessions_land_verbatim_with_their_figures(api: Any, extract: Any, lake:
         make.session(1, session_start_time="2020-01-01T00:00:00.000000"),
         make.session(2, session_start_time="2020-01-31T23:59:59.999999"),
         make.session(3, [], channel="web"),
-        make.session(4, "none"),
         "not an object",
+        make.session(4, "none"),
     ]
     api.say(api.records(edges))
     outcome = extract("sessions", "--run-id", "manual__2020-01-01T00:00", DEFTUNES_API_URL=api.url)

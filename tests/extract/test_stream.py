@@ -143,7 +143,11 @@ def test_an_array_cut_short_is_temporary(body: bytes, size: int) -> None:
         b'[{"a": "\xff"}, {"a": 1}]',
         b'[{"a": "\xed\xa0\x80"}, {"a": 1}]',
         b"[01]",
-        b"\xef\xbb\xbf[1]",
+        b"\xef\xbb\xbf\xef\xbb\xbf[1]",
+        b"[\xef\xbb\xbf1]",
+        "[1]".encode("utf-16"),
+        "[1]".encode("utf-16-le"),
+        "[1]".encode("utf-32-be"),
         b"[1.]",
         b"[trux]",
         b'[{"a": 1}, {"a" 2}, {"a": 3}]',
@@ -154,6 +158,32 @@ def test_what_is_no_json_array_is_refused(body: bytes, size: int) -> None:
     with pytest.raises(SourceFault) as caught:
         landed(body, max(size, len(body) // 1000))
     assert caught.value.ending is DataRefused
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 10_000])
+def test_a_byte_order_mark_before_the_array_is_skipped(size: int) -> None:
+    assert landed(b"\xef\xbb\xbf \r\n[1, 2]", size) == [b"1", b"2"]
+    with pytest.raises(SourceFault, match="ends before"):
+        landed(b"\xef\xbb\xbf", size)
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+def test_another_unicode_is_named(coding: str) -> None:
+    with pytest.raises(SourceFault, match=r"expected UTF-8 .RFC 8259., found UTF-16 or UTF-32"):
+        landed('[{"a": 1}]'.encode(coding), 100)
+
+
+def test_a_servers_own_words_are_shown_to_200_characters() -> None:
+    words = "the report server is being moved to another building until Monday, " * 9
+    for body in (words, f'[{{"a": 1}}, {words}', f'[{{"a": 1}} {words}', f"[] {words}"):
+        with pytest.raises(SourceFault) as caught:
+            landed(body.encode(), 64)
+        assert words[:40] in str(caught.value)
+        assert len(str(caught.value)) < 300
+    with pytest.raises(SourceFault) as caught:
+        landed(words.encode(), 10_000)
+    assert words[:200] in str(caught.value)
+    assert words[:201] not in str(caught.value)
 
 
 def test_an_invalid_byte_after_many_good_records_is_refused() -> None:

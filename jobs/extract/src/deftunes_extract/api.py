@@ -2,11 +2,13 @@
 
 GET {api}/{entity}?start_date=…&end_date=<last day of the month, inclusive> ─► bytes ─► records ─► blocks of lines
 
-Every way in which a reply can be wrong ends as a SourceFault (tried again) or as a UsageError (the request is wrong).
+Every way in which a reply can be wrong ends as a SourceFault (tried again), as a UsageError (the request or the set-up
+is wrong) or, where the reply says that it is not the whole, as DataRefused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,14 +19,20 @@ import httpx
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, UsageError
 from deftunes_contract.interval import Interval
+from deftunes_extract.connection import PASSING, fault_of, speaks_tls
+from deftunes_extract.content_coding import coding_of, unpack
 from deftunes_extract.figures import Figures, Totals
+from deftunes_extract.paging import claims_of_head
 from deftunes_extract.patience import Deadline, SourceFault
 from deftunes_extract.settings import ApiSettings
-from deftunes_extract.stream import read_records
+from deftunes_extract.stream import TEXT_SHOWN, read_records
 
 _CONNECT_SECONDS = 10.0
-_PASSING = frozenset({408, 425, 429})
-"""Client errors that pass by themselves; every server error is taken to pass too."""
+_TEXT_SECONDS = 5.0
+"""How long the words of an error are read: some servers never end them."""
+_TEXT_BYTES = 16 * TEXT_SHOWN
+_JSON = re.compile(r"(?:application|text)/json|(?!application/problem\+json)application/[\w.!#$&^+-]+\+json")
+"""Content types of a JSON text: its own, the older text/json, and those of the +json suffix (RFC 6839)."""
 
 
 @contextmanager
@@ -50,71 +58,109 @@ class ApiSource:
         self.name = str(self._request.url)
 
     def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
-        """Put the whole reply in blocks, one record a line. Raises SourceFault, UsageError or Temporary."""
+        """Put the whole reply in blocks, one record a line. Raises SourceFault or a StageError."""
         figures = Figures(self._entity)
-        for records in read_records(self._body(deadline)):
-            figures.add(records)
-            put(b"\n".join([*records, b""]), len(records))
+        with self._reply(deadline) as reply:
+            self._look_at(reply, deadline)
+            for records in read_records(self._content(reply, deadline)):
+                figures.add(records)
+                figures.refuse_strangers()
+                put(b"\n".join([*records, b""]), len(records))
+        figures.refuse_strangers(at_end=True)
+        self._refuse_more(reply, figures.totals.records)
         return figures.totals
 
-    def _body(self, deadline: Deadline) -> Iterator[bytes]:
-        """The reply's bytes, after a look at its head."""
+    @contextmanager
+    def _reply(self, deadline: Deadline) -> Iterator[httpx.Response]:
+        """The reply with its head, its body still to be read."""
         deadline.check(self.name)
         limit = deadline.remaining
         self._request.extensions["timeout"] = httpx.Timeout(
             min(self._silence, limit), connect=min(_CONNECT_SECONDS, limit)
         ).as_dict()
-        with self._faults():
+        with self._faults(in_head=True):
             reply = self._client.send(self._request, stream=True)
-            try:
-                self._look_at(reply)
-                for chunk in reply.iter_bytes():
-                    yield chunk
-                    deadline.check(self.name)
-            finally:
-                reply.close()
+        try:
+            yield reply
+        finally:
+            reply.close()
 
-    def _look_at(self, reply: httpx.Response) -> None:
-        status = f"{reply.status_code} {reply.reason_phrase}".strip()
-        if reply.status_code in _PASSING or reply.status_code >= 500:
-            raise SourceFault(f"{self.name} answers {status}", retry_after=_retry_after(reply))
+    def _content(self, reply: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
+        """The body, unpacked."""
+        coding = coding_of(reply.headers.get_list("content-encoding"))
+        with self._faults(in_head=False):
+            yield from unpack(reply.iter_raw(), coding, lambda: deadline.check(self.name))
+
+    def _look_at(self, reply: httpx.Response, deadline: Deadline) -> None:
+        """Raises what the head says: SourceFault, or UsageError when the request or the set-up is wrong."""
+        code, wait = reply.status_code, _retry_after(reply)
+        if code in (200, 206):  # a part of the whole is counted first, so that both figures can be said
+            kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if not _JSON.fullmatch(kind):
+                raise SourceFault(
+                    f"{self.name}: expected content type application/json, found {kind or 'none'!r}"
+                    f"{self._said(reply, deadline)}",
+                    DataRefused,
+                )
+            return
+        found = f"{code} {reply.reason_phrase}".strip()
         if reply.is_redirect:
+            found += f" to {reply.headers.get('location', 'nowhere')!r}"
+        found += self._said(reply, deadline)
+        if code in PASSING or code >= 500 or code == 202 or wait is not None:
+            # 202: being prepared. Retry-After says that asking again helps, whatever the status (RFC 9110 10.2.3)
+            raise SourceFault(f"{self.name} answers {found}", retry_after=wait)
+        if reply.is_redirect:
+            raise UsageError(f"{self.name}: expected 200, found {found}; correct DEFTUNES_API_URL")
+        if code == 407:
             raise UsageError(
-                f"{self.name}: expected 200, found {status} to {reply.headers.get('location', 'nowhere')!r}; "
-                "correct DEFTUNES_API_URL"
+                f"{self.name}: expected 200, found {found}; put user and password of the proxy into HTTP_PROXY, "
+                "HTTPS_PROXY or ALL_PROXY"
             )
         if reply.is_client_error:
-            raise UsageError(
-                f"{self.name}: expected 200, found {status}: {_text(reply)}; correct DEFTUNES_API_URL or the API"
-            )
-        if reply.status_code != 200:
-            raise SourceFault(f"{self.name}: expected 200, found {status}", DataRefused)
-        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise SourceFault(
-                f"{self.name}: expected content type application/json, found {kind or 'none'!r}", DataRefused
+            raise UsageError(f"{self.name}: expected 200, found {found}; correct DEFTUNES_API_URL or the API")
+        raise SourceFault(f"{self.name}: expected 200, found {found}", DataRefused)
+
+    def _said(self, reply: httpx.Response, deadline: Deadline) -> str:
+        """The server's own words, as ": …": at most 200 characters, and not waited for longer than a few seconds."""
+        limit = min(_TEXT_SECONDS, deadline.remaining)
+        # httpcore looks this up when it begins to read the body
+        self._request.extensions["timeout"]["read"] = limit
+        patience = Deadline(limit)
+        body = b""
+        try:
+            for piece in unpack(reply.iter_raw(), coding_of(reply.headers.get_list("content-encoding")), lambda: None):
+                body += piece[:_TEXT_BYTES]
+                if len(body) >= _TEXT_BYTES or not patience.remaining:
+                    break
+        except (httpx.HTTPError, SourceFault):
+            pass  # what has come is what there is to show
+        deadline.check(self.name)
+        text = " ".join(body.decode("utf-8", "replace").split())
+        shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:TEXT_SHOWN])
+        return f": {shown}" if shown else ""
+
+    def _refuse_more(self, reply: httpx.Response, came: int) -> None:
+        """Raises DataRefused when the head says that this was not all."""
+        if claims := claims_of_head(reply, came):
+            raise DataRefused(
+                f"{self.name}: expected all records in one reply, found {came:,} and more announced by "
+                f"{'; '.join(claims)}; nothing was delivered and the earlier delivery is intact. Have the API send the "
+                "month in one reply: pages are not followed"
             )
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _faults(self, in_head: bool) -> Iterator[None]:
         """Names what httpx found."""
         try:
             yield
-        except httpx.TimeoutException as late:
-            raise SourceFault(f"{self.name} is silent for too long ({type(late).__name__})") from late
-        except httpx.DecodingError as garbled:
-            raise SourceFault(f"{self.name}: the reply's compression is broken ({garbled})", DataRefused) from garbled
-        except httpx.TransportError as broken:
-            raise SourceFault(f"{self.name}: the connection failed ({type(broken).__name__}: {broken})") from broken
-
-
-def _text(reply: httpx.Response) -> str:
-    """The server's own words, at most 200 characters."""
-    try:
-        first = next(reply.iter_text(200), "")
-    except (httpx.HTTPError, UnicodeError):
-        return "(unreadable)"
-    return " ".join(first.split())
+        except (httpx.TransportError, UnicodeError) as broken:
+            hung_up = in_head and isinstance(broken, httpx.RemoteProtocolError | httpx.ReadError)
+            if hung_up and self._request.url.scheme == "http" and speaks_tls(self._request.url, _TEXT_SECONDS):
+                raise UsageError(
+                    f"{self.name}: expected HTTP, found a server that speaks TLS; write https:// in DEFTUNES_API_URL"
+                ) from broken
+            raise fault_of(broken, self.name, in_head) from broken
 
 
 def _retry_after(reply: httpx.Response) -> float | None:

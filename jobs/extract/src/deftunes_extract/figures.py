@@ -20,7 +20,9 @@ from typing import Any
 import msgspec
 
 from deftunes_contract.entity import Entity, Field
-from deftunes_extract.stream import Record, parse
+from deftunes_contract.exits import DataRefused
+from deftunes_extract.patience import SourceFault
+from deftunes_extract.stream import Record, parse, shown
 
 _TYPES: dict[str, type] = {"string": str, "double": float, "boolean": bool}
 _LARGEST_PRICE = 10**8
@@ -47,7 +49,7 @@ class Figures:
     """Running figures over the records of one reply."""
 
     def __init__(self, entity: Entity) -> None:
-        self._amount, self._event_time = entity.amount, entity.event_time
+        self._entity, self._amount, self._event_time = entity.name, entity.amount, entity.event_time
         self._fields = frozenset(field.name for field in entity.record)
         self._items = next((f for f in entity.record if f.type == "array" and f.children[0].type == "struct"), None)
         self._item_fields = frozenset(f.name for f in self._items.children[0].children) if self._items else frozenset()
@@ -58,6 +60,9 @@ class Figures:
         self._min_time: datetime | None = None
         self._max_time: datetime | None = None
         self._oddities: Counter[tuple[str, str]] = Counter()
+        self._keys = frozenset(c.name for c in entity.columns if c.name in self._fields and _identifies(c, entity))
+        self._stranger: Record | None = None
+        self._last: Record = b"{"
 
     @property
     def totals(self) -> Totals:
@@ -77,13 +82,40 @@ class Figures:
     def add(self, records: Sequence[Record]) -> None:
         """Count records, given as their JSON text."""
         self._records += len(records)
+        self._last = records[-1] if records else self._last
         expected = []
         for text in records:
             try:
                 expected.append(self._decode(text))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                self._add_other(_parsed(text))
+                record = _parsed(text)
+                if self._stranger is None and self._is_stranger(record):
+                    self._stranger = text
+                self._add_other(record)
         self._add_expected(expected)
+
+    def refuse_strangers(self, at_end: bool = False) -> None:
+        """Raises SourceFault (refused) when an element is no record but what a server says when it fails.
+
+        A bad record is landed and set aside later. An object without any of the fields that identify a record is none,
+        nor is an array of objects (a page in the place of a record), nor whatever but an object stands last, where a
+        server that fails half way writes its error: what should have come after it, or in it, is missing.
+        """
+        found, where = self._stranger, "in the array"
+        if found is None and at_end and not bytes(self._last).lstrip().startswith(b"{"):
+            found, where = self._last, "as the last element of the array"
+        if found is not None:
+            raise SourceFault(
+                f"{self._entity}: expected records with {' and '.join(sorted(self._keys))}, found {where} what is no "
+                f"record, so others are missing: {shown(bytes(found).decode(errors='replace'))}",
+                DataRefused,
+            )
+
+    def _is_stranger(self, record: Any) -> bool:
+        """Whether an element is no record at all; a record that lacks one field, even its id, is a bad record."""
+        if isinstance(record, list):
+            return any(isinstance(one, dict) for one in record)
+        return isinstance(record, dict) and not self._keys & record.keys() and len(self._fields - record.keys()) > 1
 
     def _add_expected(self, records: Sequence[Any]) -> None:
         """Records as the contract has them, in loops that run in C: this is where an extract's time goes."""
@@ -172,6 +204,11 @@ def _cents(price: Any) -> int:
         return 0
     cents = round(price * 100)
     return cents if cents / 100 == price else 0
+
+
+def _identifies(column: Field, entity: Entity) -> bool:
+    """Whether a column is of the key, or a required reference to a key of another entity."""
+    return column.key or (column.required and any(r.column == column.name for r in entity.rules_of("reference")))
 
 
 def _parsed(text: Record) -> Any:

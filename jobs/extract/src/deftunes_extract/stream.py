@@ -20,16 +20,22 @@ from typing import Any
 import msgspec
 
 from deftunes_contract.exits import DataRefused
+from deftunes_extract.paging import claims_of_fields
 from deftunes_extract.patience import SourceFault
 
 WINDOW = 1 << 17
 """Bytes decoded at once: few enough for the processor's cache, enough that the cost per call vanishes."""
 LARGEST_RECORD = 16 << 20
+_LARGEST_ENVELOPE = 1 << 20
+TEXT_SHOWN = 200
+"""Characters that a message shows of a reply."""
 
 Record = bytes | msgspec.Raw
 """A record's own JSON text; bytes-like."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""Not to be sent before JSON, and no error where it is (RFC 8259 8.1)."""
 _UNFINISHED = re.compile(r"|-|[.]|[eE][+-]?|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|u[0-9a-fA-F]{0,4}")
 """What may stand between a decoder's stumbling and the end of a text that is JSON as far as it goes."""
 
@@ -41,6 +47,7 @@ def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
     is larger than 16 MiB.
     """
     array = _Array()
+    chunks = iter(chunks)
     waiting: list[bytes] = []
     size, enough = 0, WINDOW
     for chunk in chunks:
@@ -48,13 +55,19 @@ def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
         size += len(chunk)
         if size < enough:
             continue
-        records, rest = array.split(b"".join(waiting), last=False)
+        try:
+            records, rest = array.split(b"".join(waiting), last=False)
+        except NotAnArray as other:
+            raise other.with_fields(chunks) from None
         if records:
             yield records
         waiting, size = [rest], len(rest)
         # without progress, wait for twice as much: a large record is not read again with every chunk
         enough = size + WINDOW if records else min(size + max(WINDOW, size), LARGEST_RECORD + WINDOW)
-    records, _ = array.split(b"".join(waiting), last=True)
+    try:
+        records, _ = array.split(b"".join(waiting), last=True)
+    except NotAnArray as other:
+        raise other.with_fields(()) from None
     if records:
         yield records
 
@@ -62,6 +75,28 @@ def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
 def parse(record: Record) -> Any:
     """The value of one record, as the judge reads it. Raises RecursionError when it is nested too deeply."""
     return _DECODER.decode(bytes(record).decode())
+
+
+class NotAnArray(SourceFault):
+    """A reply that is something else; `text` is what of it has arrived."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"expected a JSON array, found a reply that begins with {shown(text)}", DataRefused)
+        self.text = text
+
+    def with_fields(self, more: Iterable[bytes]) -> SourceFault:
+        """The same, naming the fields by which an object around a page announces others."""
+        body = self.text.encode()
+        for chunk in more:
+            body += chunk
+            if len(body) > _LARGEST_ENVELOPE:
+                return self
+        try:
+            found = json.loads(body)
+        except (ValueError, RecursionError):
+            return self
+        claims = claims_of_fields(found) if isinstance(found, dict) else []
+        return SourceFault(f"{self}, which announces more by {'; '.join(claims)}", DataRefused) if claims else self
 
 
 class _Array:
@@ -126,7 +161,7 @@ class _Array:
             if text[after] not in ",]":
                 if _UNFINISHED.fullmatch(text, stop):
                     break  # a number whose end has not arrived
-                raise _not_json(f"expected , or ] after a record, found {_shown(text[after:])}")
+                raise _not_json(f"expected , or ] after a record, found {shown(text[after:])}")
             if comma and text[start] == "{":
                 self.separator = text[comma : start + 1 + len(text[start + 1 : stop].partition(":")[0])].encode()
             records.append(_encoded(text[start:stop]))
@@ -136,20 +171,20 @@ class _Array:
         return records, position
 
     def _open(self, text: str) -> int:
-        start = _skip(text, 0)
+        start = _skip(text, 1 if text.startswith(_BYTE_ORDER_MARK) else 0)
         if start == len(text):
             return 0
+        if "\0" in text[start : start + 4]:
+            raise _not_json("expected UTF-8 (RFC 8259), found UTF-16 or UTF-32")
         if text[start] != "[":
-            raise SourceFault(
-                f"expected a JSON array, found a reply that begins with {_shown(text[start:])}", DataRefused
-            )
+            raise NotAnArray(text[start:])
         self.opened = True
         return start + 1
 
     def _close(self, text: str, position: int) -> int:
         end = _skip(text, position)
         if end < len(text):
-            raise _not_json(f"expected nothing after the array, found {_shown(text[end:])}")
+            raise _not_json(f"expected nothing after the array, found {shown(text[end:])}")
         return end
 
     def _value(self, text: str, start: int) -> int | None:
@@ -158,7 +193,7 @@ class _Array:
             return _DECODER.raw_decode(text, start)[1]
         except json.JSONDecodeError as error:
             if not error.msg.startswith("Unterminated string") and not _UNFINISHED.fullmatch(text, error.pos):
-                raise _not_json(f"{error.msg} at {_shown(text[error.pos :])}") from None
+                raise _not_json(f"{error.msg} at {shown(text[error.pos :])}") from None
             return None
         except RecursionError:
             raise _not_json("a value is nested too deeply") from None
@@ -174,6 +209,8 @@ def _decode(window: bytes) -> tuple[str, bytes]:
     try:
         text, used = codecs.utf_8_decode(window, "strict", False)
     except UnicodeDecodeError as error:
+        if window.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise _not_json("expected UTF-8 (RFC 8259), found UTF-16 or UTF-32") from None
         raise _not_json(f"expected UTF-8, found byte 0x{window[error.start]:02x} ({error.reason})") from None
     return text, window[used:]
 
@@ -190,9 +227,9 @@ def _on_one_line(record: bytes) -> bytes:
     return record.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
-def _shown(text: str) -> str:
-    """The first characters of a text, for a message: few, because records hold personal data."""
-    return repr(text[:20]) if text else "nothing"
+def shown(text: str) -> str:
+    """The first characters of a text, for a message: enough for the server's own reason, where it says one."""
+    return repr(text[:TEXT_SHOWN]) if text else "nothing"
 
 
 def _refuse_constant(name: str) -> None:

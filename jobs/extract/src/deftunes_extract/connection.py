@@ -1,0 +1,122 @@
+"""Failed connections: which of them pass by themselves, and which no waiting cures.
+
+httpx's exception ─► the exceptions that caused it ─► SourceFault (tried again) or UsageError (at once)
+
+Decided by the classes and codes of OpenSSL, getaddrinfo, the operating system and the proxy, never by words.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+from deftunes_contract.exits import UsageError
+from deftunes_extract.patience import SourceFault
+
+PASSING = frozenset({408, 425, 429})
+"""Client errors that pass by themselves; every server error is taken to pass too."""
+_TLS_PASSING = frozenset(
+    {
+        "TLSV1_ALERT_INTERNAL_ERROR",
+        "TLSV1_ALERT_USER_CANCELLED",
+        "SSLV3_ALERT_BAD_RECORD_MAC",
+        "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+        "UNEXPECTED_EOF_WHILE_READING",
+        "PROTOCOL_IS_SHUTDOWN",
+    }
+)
+"""OpenSSL's names of what a broken line or a busy server does; any other TLS error is a matter of configuration."""
+_NO_SUCH_HOST = frozenset(
+    code
+    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY", "EAI_FAMILY", "EAI_SERVICE", "EAI_SOCKTYPE")
+    if (code := getattr(socket, name, None)) is not None
+)
+_NEVER = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EINVAL, errno.ENAMETOOLONG}
+)
+_CERTIFICATE = (
+    "set SSL_CERT_FILE to the PEM file of the authority that signed it, or correct the server's certificate or the "
+    "host in DEFTUNES_API_URL"
+)
+
+
+def fault_of(error: Exception, where: str, in_head: bool) -> SourceFault | UsageError:
+    """What a failed request of `where` means for the stage; `in_head`: before the head of a reply had come."""
+    if isinstance(error, httpx.TimeoutException):
+        return SourceFault(f"{where} is silent for too long ({type(error).__name__})")
+    if lasting := _lasting(error, in_head):
+        found, advice = lasting
+        return UsageError(f"{where}: expected a connection to the API, found {found}; {advice}")
+    return SourceFault(f"{where}: the connection failed ({type(error).__name__}: {error})")
+
+
+def speaks_tls(url: httpx.URL, seconds: float) -> bool:
+    """Whether a server that hung up on an http:// request would have liked it as https://; asked by a handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent, and only TLS is looked for
+    try:
+        with (
+            socket.create_connection((url.host, url.port or 80), timeout=seconds) as connection,
+            context.wrap_socket(connection, server_hostname=url.host),
+        ):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _lasting(error: Exception, in_head: bool) -> tuple[str, str] | None:
+    """What was found and what to do, when no waiting cures it."""
+    causes = list(_causes(error))
+    for cause in causes:
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return (
+                    f"a certificate that is not trusted ({cause.verify_message}, code {cause.verify_code})",
+                    _CERTIFICATE,
+                )
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ssl.SSLSyscallError():
+                return None
+            case ssl.SSLError():
+                if cause.reason is None or cause.reason in _TLS_PASSING:
+                    return None
+                return (
+                    f"no TLS that both sides speak ({cause.reason})",
+                    "correct DEFTUNES_API_URL (https:// or http://, host, port) or the server's TLS",
+                )
+            case socket.gaierror() if cause.errno in _NO_SUCH_HOST:
+                return f"no host of this name ({cause.strerror})", "correct the host in DEFTUNES_API_URL or the proxy's"
+            case UnicodeError():
+                return f"no name of a host ({cause})", "correct the host in DEFTUNES_API_URL"
+            case OSError() if cause.errno in _NEVER:
+                return f"{errno.errorcode[cause.errno]} ({cause.strerror})", "correct DEFTUNES_API_URL or the network"
+    if isinstance(error, httpx.ProxyError) and (status := _status(str(error))):
+        if status in PASSING or status >= 500:
+            return None
+        return f"a proxy that answers {error}", "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY and its user and password"
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.ProxyError):
+        return f"{type(error).__name__} ({error})", "correct DEFTUNES_API_URL or the proxy's address"
+    # the parser of HTTP, below httpcore, stumbled over the reply's head; a peer that only hangs up has no such cause
+    if in_head and isinstance(error, httpx.RemoteProtocolError) and len(causes) > 2:
+        return (
+            f"something that is not HTTP ({error})",
+            "correct DEFTUNES_API_URL (http:// or https://, host, port)",
+        )
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and those below it, outermost first."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _status(text: str) -> int:
+    """The status code at the start of a proxy's refusal, or 0."""
+    code = text.partition(" ")[0]
+    return int(code) if code.isdecimal() and len(code) == 3 else 0

@@ -1,0 +1,268 @@
+"""What in a reply says that there is more than what came: pages, cursors, totals larger than the number of records.
+
+headers of the reply, or fields of an object in place of the array ─► the claims among them, as text for a message
+
+Public APIs agree on `Link: …; rel="next"` (RFC 8288) and on nothing else, so other names are read by their structure
+and not by a list: `X-WP-TotalPages`, `X-Pagination-Page-Count` and `total_pages` are the same words. Rate limits,
+times, sizes and other technical figures are no claims. A value that cannot be read is no claim, unless its name says next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import httpx
+
+_LONGEST = 200
+"""Characters shown of one claim."""
+_MOST = 6
+"""Claims shown of one reply."""
+_LONGEST_JOINED = 40
+_LONGEST_READ = 8192
+"""Characters of a name, and of a value, that are taken apart: a hostile one costs no time."""
+_DEEPEST = 4
+"""Levels of objects in a field of an envelope that are looked at."""
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_PAGING = _set("page pages pagination paging pager paginator cursor collection link links list listing")
+_THINGS = _set(
+    "record records row rows item items result results resultset hit hits entity entities object objects document "
+    "documents docs element elements entry entries match matches user users session sessions data"
+)
+_PLURALS = _set("records rows items results hits entities elements entries matches found matched")
+_FOLLOWERS = (
+    _PAGING
+    | _THINGS
+    | _set(
+        "token url uri href path query offset id start begin batch before after key marker range continuation "
+        "position index skip from since until max min partition chunk part segment window bookmark set available"
+    )
+)
+"""What may come next; `X-Next-Gen` and `X-Nextjs-Cache` are about something else."""
+_TECHNICAL = _set(
+    "rate ratelimit throttle quota limit limits per retry request requests call calls attempt attempts time times "
+    "timing duration latency runtime elapsed msec millis milliseconds seconds sec minutes hours day days byte "
+    "bytes kb mb cost credit credits budget price amount value cache cached age ttl memory mem cpu sql db query "
+    "queries error errors warning warnings hop hops redirect redirects connection connections thread threads "
+    "worker workers node nodes shard shards server servers version visit visits visitor visitors view views word "
+    "words char chars length speed window ratio score weight daily monthly hourly"
+)
+_RATES = _set("rate ratelimit throttle quota limit limits retry cache")
+_OTHER = _set(
+    "x has is any more next prev previous total totals count counts num number no of size current first last "
+    "remaining left truncated partial incomplete continued continue complete completed final finished end eof "
+    "info meta to in continuation skiptoken nextlink scroll estimated"
+)
+_WORDS = _PAGING | _THINGS | _FOLLOWERS | _TECHNICAL | _OTHER
+_JOINED = re.compile(f"x?((?:{'|'.join(sorted(_WORDS - {'x'}, key=len, reverse=True))})+)")
+_WORD = re.compile("|".join(sorted(_WORDS - {"x"}, key=len, reverse=True)))
+_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
+
+_NOTHING = frozenset({"", "null", "none", "nil", "undefined", "false", "no", "n", "f", "off", "0", "-1", "{}", "[]"})
+_YES = frozenset({"true", "yes", "y", "t", "on"})
+_NO = frozenset({"false", "no", "n", "f", "off", "0"})
+_NUMBER = re.compile(r"[~≈>]?\s*(\d[\d,_ ]*)(?:\.0*)?\s*\+?")
+_OF = re.compile(r"(\d+)\s*(?:/|of)\s*(\d+)")
+_RANGE = re.compile(r"(?:([A-Za-z_][\w-]*)[ =:]+)?(?:(\d+)\s*-\s*(\d+)|\*)\s*/\s*(\d+|\*)")
+
+_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^;,\"]*))?)*\s*;?)")
+_PARAMETER = re.compile(r";\s*([^\s=;,]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^;,\"]*)))?")
+_BARE_NEXT = re.compile(r"\brel\s*=\s*[\"']?(?:[^\"';,]*\s)?next\b", re.IGNORECASE)
+_FIRST_PAGE = frozenset({"page", "p", "pagenumber", "number", "pageno", "pageindex", "offset", "start", "skip", "from"})
+
+
+def claims_of_head(reply: httpx.Response, came: int) -> list[str]:
+    """The header fields that say that there is more than the `came` records of this reply, as `Name: value`."""
+    found = ["status 206 Partial Content"] if reply.status_code == 206 else []
+    raw = [(name.decode("latin-1"), value.decode("latin-1")[:_LONGEST_READ]) for name, value in reply.headers.raw]
+    for name, value in raw:
+        if name.lower() == "link":
+            claim = _link_claims(value, str(reply.request.url))
+        elif name.lower() == "content-range":
+            claim = _range_claims(value, came)
+        else:
+            claim = _claims(words_of(name), value.strip(), came)
+        if claim:
+            found.append(f"{name}: {value.strip()[:_LONGEST]}")
+    return found[:_MOST]
+
+
+def claims_of_fields(envelope: Mapping[str, Any]) -> list[str]:
+    """The fields of an object that came in place of the array that say how much more there is, as `name: value`."""
+    came = max((len(value) for value in envelope.values() if isinstance(value, list)), default=0)
+    return list(_field_claims(envelope, (), came))[:_MOST]
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name: by its hyphens, its capitals, or, where it has neither, the known words it is made of."""
+    words: list[str] = []
+    for part in filter(None, _BORDER.split(name)):
+        whole = part.lower() in _WORDS or len(part) > _LONGEST_JOINED
+        joined = None if whole else _JOINED.fullmatch(part.lower())
+        words += _WORD.findall(joined[1]) if joined else [part.lower()]
+    return tuple(words)
+
+
+def _claims(words: Sequence[str], value: str, came: int) -> bool:
+    """Whether a header with these words in its name and this value says that there is more."""
+    if _RATES & set(words) or words[-1:] == ("ms",) or (_TECHNICAL & set(words) and "next" not in words[:-1]):
+        return False
+    if _PAGING & set(words) and (fields := _parts(value)):
+        return any(_field_claims(fields, tuple(words), came))
+    return _says_more(words, value.strip("\"' ").lower(), came)
+
+
+def _says_more(words: Sequence[str], value: str, came: int) -> bool:
+    has = set(words)
+    if {"next", "nextlink", "continuation", "skiptoken"} & has:
+        return value not in _NOTHING and _is_of_what_follows(words)
+    if "more" in has:
+        after = words[words.index("more") + 1 :]
+        return value not in _NOTHING and not {"learn", "read", "see"} & has and (not after or after[0] in _FOLLOWERS)
+    if {"prev", "previous"} & has:
+        return bool({"page", "pages"} & has) and value not in _NOTHING
+    number = _number(value)
+    if {"truncated", "partial", "incomplete", "continued"} & has:
+        return value in _YES or bool(number)
+    if {"complete", "completed", "final", "finished", "eof", "end"} & has or ("last" in has and number is None):
+        return value in _NO - {"0"}
+    if {"remaining", "left"} & has:
+        return bool(number) and bool(has & (_PAGING | _THINGS))
+    if {"cursor", "scroll"} & has or ({"token", "marker", "bookmark"} & has and _PAGING & has):
+        return value not in _NOTHING and not {"prev", "previous", "first", "start", "end", "current"} & has
+    if "pages" in has or "page" in has:
+        return _page_claims(words, value, number)
+    if number is None:
+        return False
+    if words[-1] == "offset":
+        return number > 0 and not has - _PAGING - _THINGS - {"x", "offset", "current"}
+    return number > came and _counts_records(words)
+
+
+def _is_of_what_follows(words: Sequence[str]) -> bool:
+    """Whether `next` stands alone, last, or before something that a reader would fetch."""
+    for place, word in enumerate(words):
+        if word in ("continuation", "skiptoken", "nextlink"):
+            return True
+        if word == "next" and (place + 1 == len(words) or words[place + 1] in _FOLLOWERS):
+            return True
+    return False
+
+
+def _page_claims(words: Sequence[str], value: str, number: int | None) -> bool:
+    """Claims about pages: how many there are, or that this is not the first."""
+    has = set(words)
+    if of := _OF.fullmatch(value):
+        return int(of[2]) > 1
+    if number is None or {"size", "per"} & has:
+        return False
+    return number > 1 and (bool({"pages", "total", "count", "last", "max", "num"} & has) or words[-1] in _PAGE_NUMBER)
+
+
+_PAGE_NUMBER = frozenset({"page", "number", "current", "index", "no"})
+
+
+def _counts_records(words: Sequence[str]) -> bool:
+    """Whether the name is that of a number of records: a total, a count, or a plural."""
+    last = words[-1]
+    if "size" in words:
+        return last == "size" and bool({"result", "results", "collection", "resultset"} & set(words))
+    if {"max", "min"} & set(words):
+        return False
+    if {"total", "totals", "count", "counts"} & set(words):
+        return True
+    return last in _PLURALS or (last in ("users", "sessions") and set(words) <= _WORDS)
+
+
+def _field_claims(fields: Mapping[str, Any], above: tuple[str, ...], came: int, level: int = 0) -> Iterator[str]:
+    """Fields that say that there is more, as `name: value`; `above` are the words of the names around them."""
+    for name, value in fields.items():
+        words = (*above, *words_of(str(name)))
+        inner = [value] if isinstance(value, Mapping) else value if isinstance(value, list) else []
+        for one in inner if level < _DEEPEST else ():
+            if isinstance(one, Mapping):
+                if "next" in str(one.get("rel", "")).lower().split():
+                    yield f"{name}: {json.dumps(one)[:_LONGEST]}"
+                elif isinstance(value, Mapping) or "links" in words:
+                    yield from _field_claims(one, words, came, level + 1)
+        if not isinstance(value, Mapping | list):
+            text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            if words and not _TECHNICAL & set(words) and _says_more(words, text.strip().lower(), came):
+                yield f"{name}: {text[:_LONGEST]}"
+
+
+def _parts(value: str) -> Mapping[str, Any] | None:
+    """The fields of a header's value that is a JSON object or of the form `total=60; page=1`; None if it is neither."""
+    if value.startswith("{"):
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+    pairs = [part.partition("=") for part in re.split(r"[;,&]\s*", value) if part.strip()]
+    if pairs and all(re.fullmatch(r"\s*[A-Za-z][\w-]*\s*", name) and equals for name, equals, _ in pairs):
+        return {name.strip(): text.strip(" \"'") for name, _, text in pairs}
+    return None
+
+
+def _number(value: str) -> int | None:
+    """A count, as servers write it: 60, 1,234, 60.0, ~60, 60+."""
+    found = _NUMBER.fullmatch(value) if len(value) < _LONGEST_JOINED else None
+    digits = re.sub(r"\D", "", found[1]) if found else ""
+    return int(digits) if 0 < len(digits) < 20 else None
+
+
+def _range_claims(value: str, came: int) -> bool:
+    """Whether a Content-Range (`items 0-19/60`, `0-14/*`) leaves something out before or after."""
+    found = _RANGE.fullmatch(value.strip())
+    if not found:
+        return False
+    unit, first, last, total = found.groups()
+    if first is None:
+        return total != "*" and int(total) > came and (unit or "").lower() != "bytes"
+    return int(first) > 0 or (total != "*" and int(total) > int(last) + 1)
+
+
+def _link_claims(value: str, asked: str) -> bool:
+    """Whether a Link header (RFC 8288) names a next or an earlier page, or a first and a last that differ."""
+    targets: dict[str, str] = {}
+    for relations, target in _links(value, asked):
+        for relation in relations:
+            targets.setdefault(relation, target)
+    if targets.keys() & {"next", "prev", "previous", "next-archive", "prev-archive"}:
+        return True
+    if "last" not in targets:
+        return "<" not in value and bool(_BARE_NEXT.search(value))
+    return bool(_page_key(targets["last"]) - _page_key(targets.get("first", asked)))
+
+
+def _links(value: str, asked: str) -> Iterator[tuple[list[str], str]]:
+    """Relations and target of every link whose context is the reply itself."""
+    for match in _LINK.finditer(value):
+        parameters: dict[str, str] = {}
+        for name, quoted, single, plain in _PARAMETER.findall(match[2]):
+            # RFC 8288 3.3: of a relation given twice the first one counts
+            parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or single or plain.strip())
+        context = urljoin(asked, parameters.get("anchor", ""))
+        if context.partition("#")[0] == asked:
+            # an extension relation is a URI, and its last part names it
+            yield [re.split(r"[/#:]", one.lower())[-1] for one in parameters.get("rel", "").split()], match[1]
+
+
+def _page_key(url: str) -> frozenset[tuple[str, str]]:
+    """What of a URL tells pages apart: the end of its path, and its query without what says the first page."""
+    path, query = urlsplit(url).path, urlsplit(url).query
+    return frozenset({("", path.rstrip("/").rpartition("/")[2])} if path else ()) | frozenset(
+        (name, value)
+        for name, value in parse_qsl(query)
+        if not (re.sub(r"[^a-z]", "", name.lower()).removesuffix("number") in _FIRST_PAGE and value in ("0", "1"))
+        and not {"size", "per", "limit"} & set(words_of(name))
+    )
