@@ -6,7 +6,6 @@ import json
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from deftunes_extract.paging import claims_of_fields, claims_of_head, words_of
@@ -16,7 +15,7 @@ NEXT = "<http://shop.example/api/users?page=2>"
 
 
 def claims(*headers: tuple[str, str], status: int = 200, came: int = 20) -> list[str]:
-    return claims_of_head(httpx.Response(status, headers=list(headers), request=httpx.Request("GET", ASKED)), came)
+    return claims_of_head(status, [(name.encode(), value.encode()) for name, value in headers], ASKED, came)
 
 
 LINKS_TO_MORE = [

@@ -142,7 +142,7 @@ class ApiSource:
 
     def _refuse_more(self, reply: httpx.Response, came: int) -> None:
         """Raises DataRefused when the head says that this was not all."""
-        if claims := claims_of_head(reply, came):
+        if claims := claims_of_head(reply.status_code, reply.headers.raw, self.name, came):
             raise DataRefused(
                 f"{self.name}: expected all records in one reply, found {came:,} and more announced by "
                 f"{'; '.join(claims)}; nothing was delivered and the earlier delivery is intact. Have the API send the "

@@ -4,18 +4,17 @@ headers of the reply, or fields of an object in place of the array ─► the cl
 
 Public APIs agree on `Link: …; rel="next"` (RFC 8288) and on nothing else, so other names are read by their structure
 and not by a list: `X-WP-TotalPages`, `X-Pagination-Page-Count` and `total_pages` are the same words. Rate limits,
-times, sizes and other technical figures are no claims. A value that cannot be read is no claim, unless its name says next.
+times, sizes and other technical figures are no claims. A value that cannot be read is no claim, unless its name says
+next.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
-
-import httpx
 
 _LONGEST = 200
 """Characters shown of one claim."""
@@ -79,13 +78,13 @@ _BARE_NEXT = re.compile(r"\brel\s*=\s*[\"']?(?:[^\"';,]*\s)?next\b", re.IGNORECA
 _FIRST_PAGE = frozenset({"page", "p", "pagenumber", "number", "pageno", "pageindex", "offset", "start", "skip", "from"})
 
 
-def claims_of_head(reply: httpx.Response, came: int) -> list[str]:
-    """The header fields that say that there is more than the `came` records of this reply, as `Name: value`."""
-    found = ["status 206 Partial Content"] if reply.status_code == 206 else []
-    raw = [(name.decode("latin-1"), value.decode("latin-1")[:_LONGEST_READ]) for name, value in reply.headers.raw]
+def claims_of_head(status: int, headers: Iterable[tuple[bytes, bytes]], asked: str, came: int) -> list[str]:
+    """The header fields of a reply to `asked` that say that there is more than its `came` records, as `Name: value`."""
+    found = ["status 206 Partial Content"] if status == 206 else []
+    raw = [(name.decode("latin-1"), value.decode("latin-1")[:_LONGEST_READ]) for name, value in headers]
     for name, value in raw:
         if name.lower() == "link":
-            claim = _link_claims(value, str(reply.request.url))
+            claim = _link_claims(value, asked)
         elif name.lower() == "content-range":
             claim = _range_claims(value, came)
         else:
