@@ -194,6 +194,35 @@ def test_a_drip_feeder_meets_the_deadline(delivered: Any, api: Any, extract: Any
     delivered()
 
 
+ENDLESS = {
+    "head": (b"HTTP/1.1 200 OK\r\n", b"X-A: 1\r\n"),
+    "hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "error": (b"HTTP/1.1 500 Sorry\r\nContent-Type: text/plain\r\n\r\nsorry", b" "),
+    "html": (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", b" "),
+    "empty chunks of gzip": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n",
+        gzip.compress(b""),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_what_never_ends_meets_the_deadline(delivered: Any, api: Any, extract: Any, what: str) -> None:
+    def reply(handler: Any) -> None:
+        first, then = ENDLESS[what]
+        handler.wfile.write(first)
+        while not api.ending.wait(0.05):
+            handler.wfile.write(then)
+
+    api.say(reply)
+    began = time.monotonic()
+    outcome = extract("users", DEFTUNES_EXTRACT_DEADLINE=1)
+    assert time.monotonic() - began < 10
+    assert outcome.code == 75
+    assert "not done within 1 s" in outcome.said
+    delivered()
+
+
 @pytest.mark.parametrize("head", [True, False])
 def test_silence_is_a_temporary_fault(delivered: Any, api: Any, extract: Any, head: bool) -> None:
     api.say(api.body(b"[", promised=10**6, then=api.stall) if head else api.stall)

@@ -19,7 +19,7 @@ import httpx
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, UsageError
 from deftunes_contract.interval import Interval
-from deftunes_extract.connection import PASSING, fault_of, speaks_tls
+from deftunes_extract.connection import PASSING, cut_at, fault_of, speaks_tls
 from deftunes_extract.content_coding import coding_of, unpack
 from deftunes_extract.figures import Figures, Totals
 from deftunes_extract.paging import claims_of_head
@@ -43,7 +43,10 @@ def open_client(settings: ApiSettings) -> Iterator[httpx.Client]:
     url = httpx.URL(settings.api_url)
     # a password in the URL becomes a header here, so that no log line of a request can show it
     auth = (url.username, url.password) if url.userinfo else None
-    with httpx.Client(base_url=url.copy_with(userinfo=b""), auth=auth, headers=headers, mounts=direct) as client:
+    # every request has a connection of its own, which can be cut
+    limits = httpx.Limits(max_keepalive_connections=0)
+    root = url.copy_with(userinfo=b"")
+    with httpx.Client(base_url=root, auth=auth, headers=headers, mounts=direct, limits=limits) as client:
         yield client
 
 
@@ -60,7 +63,7 @@ class ApiSource:
     def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
         """Put the whole reply in blocks, one record a line. Raises SourceFault or a StageError."""
         figures = Figures(self._entity)
-        with self._reply(deadline) as reply:
+        with cut_at(deadline, self._request), self._reply(deadline) as reply:
             self._look_at(reply, deadline)
             for records in read_records(self._content(reply, deadline)):
                 figures.add(records)
@@ -78,7 +81,7 @@ class ApiSource:
         self._request.extensions["timeout"] = httpx.Timeout(
             min(self._silence, limit), connect=min(_CONNECT_SECONDS, limit)
         ).as_dict()
-        with self._faults(in_head=True):
+        with self._faults(deadline, in_head=True):
             reply = self._client.send(self._request, stream=True)
         try:
             yield reply
@@ -88,7 +91,7 @@ class ApiSource:
     def _content(self, reply: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         """The body, unpacked."""
         coding = coding_of(reply.headers.get_list("content-encoding"))
-        with self._faults(in_head=False):
+        with self._faults(deadline, in_head=False):
             yield from unpack(reply.iter_raw(), coding, lambda: deadline.check(self.name))
 
     def _look_at(self, reply: httpx.Response, deadline: Deadline) -> None:
@@ -150,11 +153,12 @@ class ApiSource:
             )
 
     @contextmanager
-    def _faults(self, in_head: bool) -> Iterator[None]:
+    def _faults(self, deadline: Deadline, in_head: bool) -> Iterator[None]:
         """Names what httpx found."""
         try:
             yield
         except (httpx.TransportError, UnicodeError) as broken:
+            deadline.check(self.name)  # the connection was cut for it
             hung_up = in_head and isinstance(broken, httpx.RemoteProtocolError | httpx.ReadError)
             if hung_up and self._request.url.scheme == "http" and speaks_tls(self._request.url, _TEXT_SECONDS):
                 raise UsageError(

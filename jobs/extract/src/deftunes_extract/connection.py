@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 
 from deftunes_contract.exits import UsageError
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.patience import Deadline, SourceFault
 
 PASSING = frozenset({408, 425, 429})
 """Client errors that pass by themselves; every server error is taken to pass too."""
@@ -52,6 +55,34 @@ def fault_of(error: Exception, where: str, in_head: bool) -> SourceFault | Usage
         found, advice = lasting
         return UsageError(f"{where}: expected a connection to the API, found {found}; {advice}")
     return SourceFault(f"{where}: the connection failed ({type(error).__name__}: {error})")
+
+
+@contextmanager
+def cut_at(deadline: Deadline, request: httpx.Request) -> Iterator[None]:
+    """Cuts the request's connection when the time is up.
+
+    Time-outs count from byte to byte, so a server that sends a header, or a 103, now and then is never late.
+    """
+    streams: list[Any] = []
+
+    def remember(event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            streams.append(info["return_value"])
+
+    def cut() -> None:
+        for stream in streams:
+            with suppress(OSError):  # closed already
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    request.extensions["trace"] = remember
+    timer = threading.Timer(deadline.remaining, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def speaks_tls(url: httpx.URL, seconds: float) -> bool:
