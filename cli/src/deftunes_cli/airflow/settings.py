@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from deftunes_contract.exits import UsageError
-from deftunes_contract.settings import LogSettings
+from deftunes_contract.settings import LogSettings, read_secret
 
 
 class AirflowSettings(LogSettings):
@@ -58,13 +58,7 @@ class AirflowSettings(LogSettings):
         """The password. Raises UsageError when its file cannot be read or is empty."""
         if self.password_file is None:
             return self.password_value.get_secret_value()
-        try:
-            password = self.password_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"DEFTUNES_AIRFLOW_PASSWORD_FILE: expected a readable file at {self.password_file}, "
-                f"found {type(error).__name__}"
-            ) from None
+        password = read_secret(self.password_file, "DEFTUNES_AIRFLOW_PASSWORD_FILE")
         if not password:
             raise UsageError(
                 f"DEFTUNES_AIRFLOW_PASSWORD_FILE: expected a password in {self.password_file}, found nothing"

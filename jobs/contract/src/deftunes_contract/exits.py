@@ -4,7 +4,11 @@ Airflow, Kubernetes Jobs and the `deftunes` command read the exit code and nothi
 stage contract (docs/stage-contract.md).
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
+
+from deftunes_contract.redaction import printable, redact
 
 
 class ExitCode(IntEnum):
@@ -21,9 +25,15 @@ class ExitCode(IntEnum):
 
 
 class StageError(Exception):
-    """A foreseen end of a stage. The message is one sentence: expected, found, where, what to do next."""
+    """A foreseen end of a stage. The message is one sentence: expected, found, where, what to do next.
+
+    It ends in logs, run records and on terminals, so it is made fit to leave the process here, once.
+    """
 
     exit_code = ExitCode.BUG
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(redact(str(message)), keep="\n\t"))
 
 
 class UsageError(StageError):

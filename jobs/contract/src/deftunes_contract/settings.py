@@ -6,20 +6,58 @@ missing names are reported together. docs/settings.md lists them all, and a test
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+import os
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deftunes_contract.exits import UsageError
 from deftunes_contract.places import bucket_and_key, in_s3, local_folder
+from deftunes_contract.redaction import register, register_environment, register_userinfo
 from deftunes_contract.zones import TRANSFORM_ZONE
 
 
-class LogSettings(BaseSettings):
-    """How log lines look."""
+def stripped(value: str, *, quotes: bool = True) -> str:
+    """A setting without what files, editors and `echo` put around it: white space, a byte order mark, quotes."""
+    bare = value.strip().strip("\ufeff").strip()
+    if quotes and len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
+        bare = bare[1:-1].strip()
+    return bare
+
+
+def read_secret(path: Path, name: str) -> str:
+    """A secret out of a mounted file, stripped like any setting. Raises UsageError that names the variable."""
+    try:
+        value = stripped(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{name}: expected a readable file at {path}, found {type(error).__name__}; mount the secret there"
+        ) from None
+    register(value)
+    register_userinfo(value)
+    return value
+
+
+class Settings(BaseSettings):
+    """Base of all settings: frozen, and every text stripped alike before it is looked at."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        bare = stripped(value, quotes=not str(info.field_name).endswith("password"))
+        if any(ord(c) < 0x20 or ord(c) == 0x7F for c in bare):
+            raise ValueError("expected one line, found a line break or another control character in the middle")
+        return bare
+
+
+class LogSettings(Settings):
+    """How log lines look."""
 
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", alias="DEFTUNES_LOG_FORMAT", description="auto is text on a terminal and JSON elsewhere"
@@ -76,9 +114,26 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def from_environment(kind: type[S], **given: object) -> S:
-    """Build settings from the environment. Raises UsageError that names every missing or wrong variable at once."""
+    """Build settings from the environment. Raises UsageError that names every missing or wrong variable at once.
+
+    What they hold of secrets is never shown from here on, by anything that this process says.
+    """
+    register_environment(os.environ)
     try:
-        return kind(**given)  # type: ignore[arg-type]  # pydantic validates the values it is handed
+        settings = kind(**given)  # type: ignore[arg-type]  # pydantic validates the values it is handed
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise UsageError(f"settings are incomplete or wrong: {faults}. See docs/settings.md") from None
+        raise UsageError(f"settings are incomplete or wrong: {_faults(error)}. See docs/settings.md") from None
+    for value in settings.__dict__.values():
+        if isinstance(value, SecretStr):
+            register(value.get_secret_value())
+            register_userinfo(value.get_secret_value())
+    return settings
+
+
+def _faults(error: ValidationError) -> str:
+    """Every fault with the name of its variable, without the value."""
+    faults = []
+    for fault in error.errors(include_input=False):
+        place, said = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{place}: {said}" if place else said)
+    return "; ".join(faults)

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deftunes_contract.exits import UsageError
 from deftunes_contract.places import in_s3, local_folder
-from deftunes_contract.settings import LakeSettings
+from deftunes_contract.settings import LakeSettings, Settings
 
 SERVING_FILE = "serving.duckdb"
 """Name of the serving database in a lake that is a folder."""
@@ -25,10 +24,8 @@ TAKEN_NAMES = frozenset({"deftunes_serving", "deftunes_staging", "deftunes_trans
 """DuckDB calls a database after its file's first name; equal to a schema's, `deftunes_serving.x` would be ambiguous."""
 
 
-class ProjectSettings(BaseSettings):
+class ProjectSettings(Settings):
     """Where the dbt project is."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     dbt_project: Path = Field(
         # beside src/ in the repository; an image copies the project and names its place
@@ -48,10 +45,8 @@ class ProjectSettings(BaseSettings):
         return self.dbt_home or Path(tempfile.gettempdir()) / f"deftunes-dbt-{os.getuid()}"
 
 
-class WarehouseSettings(BaseSettings):
+class WarehouseSettings(Settings):
     """Redshift: where it is, who builds in it, who reads it. profiles/profiles.yml reads the same names."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     redshift_host: str = Field("", alias="REDSHIFT_HOST", description="address of the Redshift workgroup or cluster")
     redshift_port: int = Field(5439, alias="REDSHIFT_PORT", description="its port")
@@ -162,9 +157,7 @@ class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
             raise UsageError(f"DEFTUNES_DBT_TARGET=redshift needs {', '.join(missing)}; see docs/settings.md")
 
 
-class AwsSettings(BaseSettings):
+class AwsSettings(Settings):
     """The region; botocore itself does not read AWS_REGION. Credentials and endpoints are botocore's business."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     region: str | None = Field(None, alias="AWS_REGION", description="region of bucket and Glue catalog")

@@ -20,6 +20,7 @@ from tenacity import (
 )
 
 from deftunes_contract.exits import StageError, Temporary
+from deftunes_contract.redaction import printable, redact
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class SourceFault(Exception):
     """A fault of a source that may pass. `ending` is the end of the stage when it does not; `retry_after` seconds."""
 
     def __init__(self, message: str, ending: type[StageError] = Temporary, retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(printable(redact(message)))
         self.ending, self.retry_after = ending, retry_after
 
 
