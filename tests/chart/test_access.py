@@ -318,7 +318,7 @@ def test_what_pods_refer_to_is_there(release: Any) -> None:
         assert mounts == {volume["name"] for volume in pod.spec["volumes"]}, pod.where
 
 
-def test_an_evaluation_brings_shop_and_cloud(evaluation: Any, plain: Any) -> None:
+def test_an_evaluation_brings_shop_and_cloud(evaluation: Any, plain: Any, production: Any) -> None:
     assert plain.of("Deployment") | plain.of("Service") | plain.of("Job") == {}
     deployments, services = evaluation.of("Deployment"), evaluation.of("Service")
     assert set(deployments) == set(services) == {"deftunes-shop", "deftunes-cloud"}
@@ -336,6 +336,8 @@ def test_an_evaluation_brings_shop_and_cloud(evaluation: Any, plain: Any) -> Non
     assert settings["DEFTUNES_SERVING"] == "s3://lake/serving.duckdb"
     assert settings["AWS_ENDPOINT_URL"] == "http://deftunes-cloud:5000"
     assert settings["DEFTUNES_API_URL"] == "http://deftunes-shop:8000"
+    assert settings["DEFTUNES_ALLOW_UNVERIFIED"] == "true"
+    assert "DEFTUNES_ALLOW_UNVERIFIED" not in production.of("ConfigMap")["deftunes-settings"]["data"]
     assert settings["AWS_REGION"] == settings["AWS_DEFAULT_REGION"] == "us-east-1"
 
 

@@ -69,7 +69,12 @@ def page_twice(reply: Reply, dice: Callable[[int], int]) -> None:
 
 def error_element(reply: Reply, dice: Callable[[int], int]) -> None:
     """The server fails half way, says so in the place of a record, and closes the array."""
-    error = [{"error": "statement timeout"}, {"message": "no", "code": 7, "user_name": None}, "ERROR: out of memory", {}]
+    error = [
+        {"error": "statement timeout"},
+        {"message": "no", "code": 7, "user_name": None},
+        "ERROR: out of memory",
+        {},
+    ]
     place = dice(len(reply.pages) + 1)
     reply.pages[place:] = [[error[dice(len(error))]]]
 

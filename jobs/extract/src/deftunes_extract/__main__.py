@@ -67,8 +67,8 @@ def _sources(settings: ExtractSettings) -> Iterator[Callable[[Order], Source]]:
         if isinstance(settings, SongsSettings):
             from deftunes_extract.songs import SongsSource
 
-            dsn = settings.dsn
-            makers["songs"] = lambda order: SongsSource(dsn, order.entity)
+            dsn, unverified = settings.dsn, settings.allow_unverified
+            makers["songs"] = lambda order: SongsSource(dsn, order.entity, unverified)
         yield lambda order: makers[order.entity.pipeline](order)
 
 

@@ -19,6 +19,7 @@ import httpx
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, UsageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.redaction import register_userinfo
 from deftunes_extract.connection import PASSING, cut_at, fault_of, speaks_tls
 from deftunes_extract.content_coding import coding_of, unpack
 from deftunes_extract.figures import Figures, Totals
@@ -26,6 +27,7 @@ from deftunes_extract.paging import claims_of_head
 from deftunes_extract.patience import Deadline, SourceFault
 from deftunes_extract.settings import ApiSettings
 from deftunes_extract.stream import TEXT_SHOWN, read_records
+from deftunes_extract.transport import proxy_of, tls_of
 
 _CONNECT_SECONDS = 10.0
 _TEXT_SECONDS = 5.0
@@ -37,16 +39,21 @@ _JSON = re.compile(r"(?:application|text)/json|(?!application/problem\+json)appl
 
 @contextmanager
 def open_client(settings: ApiSettings) -> Iterator[httpx.Client]:
-    """The one place where the HTTP client is made. Proxies come from the environment, but not for this machine."""
-    direct = {"all://localhost": None, "all://127.0.0.1": None, "all://[::1]": None}
+    """The one place where the HTTP client is made. Raises UsageError when proxies or certificates are set wrongly."""
     headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "deftunes-extract"}
     url = httpx.URL(settings.api_url)
     # a password in the URL becomes a header here, so that no log line of a request can show it
     auth = (url.username, url.password) if url.userinfo else None
-    # every request has a connection of its own, which can be cut
-    limits = httpx.Limits(max_keepalive_connections=0)
-    root = url.copy_with(userinfo=b"")
-    with httpx.Client(base_url=root, auth=auth, headers=headers, mounts=direct, limits=limits) as client:
+    register_userinfo(settings.api_url)
+    with httpx.Client(
+        base_url=url.copy_with(userinfo=b""),
+        auth=auth,
+        headers=headers,
+        verify=tls_of(url),
+        proxy=proxy_of(url),
+        trust_env=False,  # read by the two above
+        limits=httpx.Limits(max_keepalive_connections=0),  # every request has a connection of its own, which can be cut
+    ) as client:
         yield client
 
 

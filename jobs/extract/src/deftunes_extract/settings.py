@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import DirectoryPath, Field, FilePath, SecretStr, ValidationInfo, field_validator
 
-from deftunes_contract.exits import UsageError
-from deftunes_contract.settings import LakeSettings, from_environment
+from deftunes_contract.hosts import is_loopback
+from deftunes_contract.settings import LakeSettings, from_environment, read_secret
 
 
 class ExtractSettings(LakeSettings):
@@ -31,6 +31,11 @@ class ExtractSettings(LakeSettings):
         alias="DEFTUNES_EXTRACT_SCRATCH",
         description="folder for the objects being written; default: the system's temporary folder",
     )
+    allow_unverified: bool = Field(
+        False,
+        alias="DEFTUNES_ALLOW_UNVERIFIED",
+        description="true: read from other hosts without TLS that proves them (http://, sslmode below verify-ca)",
+    )
 
 
 class ApiSettings(ExtractSettings):
@@ -43,7 +48,7 @@ class ApiSettings(ExtractSettings):
 
     @field_validator("api_url")
     @classmethod
-    def _is_root(cls, value: str) -> str:
+    def _is_root(cls, value: str, info: ValidationInfo) -> str:
         # the messages do not show the value: it may hold a password
         try:
             url = urlsplit(value)
@@ -52,6 +57,11 @@ class ApiSettings(ExtractSettings):
             usable = False
         if not usable or url.query or url.fragment:
             raise ValueError("expected http(s)://host[:port][/path] without a query")
+        if url.scheme == "http" and not is_loopback(str(url.hostname)) and not info.data.get("allow_unverified"):
+            raise ValueError(
+                "expected https:// for a host that is not this machine, found http://, by which anybody on the way can "
+                "read and change the sales; use https://, or for a trial set DEFTUNES_ALLOW_UNVERIFIED=true"
+            )
         return value.rstrip("/")
 
 
@@ -84,13 +94,7 @@ class SongsSettings(ExtractSettings):
         """The songs database's URI, a secret. Raises UsageError when the file cannot be read."""
         if self.songs_dsn_file is None:
             return self.songs_dsn.get_secret_value()
-        try:
-            return self.songs_dsn_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"DEFTUNES_SONGS_DSN_FILE: expected a readable file at {self.songs_dsn_file}, "
-                f"found {type(error).__name__}; mount the secret there"
-            ) from None
+        return read_secret(self.songs_dsn_file, "DEFTUNES_SONGS_DSN_FILE")
 
 
 class BothSettings(ApiSettings, SongsSettings):

@@ -13,18 +13,19 @@ between (an update, a VACUUM FULL, another load).
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
 import psycopg.errors
 from psycopg import pq, sql
-from psycopg.conninfo import conninfo_to_dict
 
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, UsageError
+from deftunes_extract.dsn import Dsn
 from deftunes_extract.figures import Totals
 from deftunes_extract.patience import Deadline, SourceFault
+from deftunes_extract.pg_connect import connect, is_temporary
 
 _BATCH = 1 << 16
 """Bytes handed on at once: with 96 KiB the allocator returns memory to the system after every batch, a third slower."""
@@ -33,6 +34,7 @@ _READS_AT_ONCE = 16
 _SILENCE_SECONDS = 60.0
 """A server that says nothing for so long in the middle of a copy is given up."""
 _LOCK_SECONDS = 60.0
+_CONNECT_SECONDS = 10.0
 _NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
 _TEXTS = frozenset({"text", "varchar", "bpchar", "uuid", "citext"})
 _EXACT = {"string": _TEXTS, "double": _NUMBERS, "int": frozenset({"int2", "int4"})}
@@ -47,37 +49,18 @@ JOIN pg_catalog.pg_type base ON base.oid = CASE t.typtype WHEN 'd' THEN t.typbas
 WHERE a.attrelid = %s::text::regclass AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """
-_MISCONFIGURED = (
-    "password authentication failed",
-    "no password supplied",
-    "authentication failed",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "permission denied",
-    "certificate",
-    "Servname not supported",
-    "invalid integer value",
-    "invalid port number",
-    "invalid sslmode value",
-)
-"""How the refusals of a connection read that no waiting cures; libpq gives no code for them."""
 
 
 class SongsSource:
     """The table that the contract names, in the database that the DSN names."""
 
-    def __init__(self, dsn: str, entity: Entity) -> None:
-        self._dsn, self._entity = dsn, entity
-        try:
-            given = conninfo_to_dict(dsn)
-        except psycopg.Error:
-            raise UsageError(
-                "DEFTUNES_SONGS_DSN: expected a libpq URI like postgresql://user@host:5432/database, found another form"
-            ) from None  # libpq's own message would quote the secret
-        self._password = str(given.get("password") or "")
+    def __init__(self, dsn: str, entity: Entity, allow_unverified: bool = False) -> None:
+        """Nothing is asked yet. Raises UsageError when the DSN is wrong, or its server need not prove itself."""
+        self._dsn, self._entity = Dsn.parse(dsn), entity
+        self._dsn.check_verified(allow_unverified)
         self._table = sql.Identifier(*entity.record_name.split("."))
         self._names = [field.name for field in entity.record]
-        self.name = f"{_place(given)} {entity.record_name}"
+        self.name = f"{self._dsn.place} {entity.record_name}"
 
     def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
         """Put the whole table. Raises SourceFault, UsageError, DataRefused or (time is up) Temporary."""
@@ -93,17 +76,7 @@ class SongsSource:
     @contextmanager
     def _connect(self, deadline: Deadline) -> Iterator[psycopg.Cursor]:
         """The one place where the database client is made."""
-        given = conninfo_to_dict(self._dsn)
-        defaults = {
-            "connect_timeout": max(2, int(min(10, deadline.remaining))),
-            "application_name": "deftunes-extract",
-            # a peer that vanished without a word is noticed within a minute
-            "keepalives_idle": 20,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
-        }
-        options = {name: value for name, value in defaults.items() if name not in given}
-        connection = psycopg.connect(self._dsn, client_encoding="UTF8", **options)  # type: ignore[arg-type]
+        connection = connect(self._dsn, self.name, max(2, int(min(_CONNECT_SECONDS, deadline.remaining))))
         try:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
@@ -155,22 +128,20 @@ class SongsSource:
         """Names what psycopg found."""
         try:
             yield
-        except psycopg.OperationalError as error:
-            text = self._text(error)
-            if (error.sqlstate or "")[:2] in ("28", "3D") or (not error.sqlstate and _is_misconfigured(text)):
-                raise UsageError(f"{self.name}: cannot connect: {text}; correct DEFTUNES_SONGS_DSN or PG*") from None
-            raise SourceFault(f"{self.name}: {text}") from None
         except psycopg.DataError as error:
-            raise DataRefused(f"{self.name}: {self._text(error)}; correct the row") from None
+            raise DataRefused(f"{self.name}: {_text(error)}; correct the row") from None
         except psycopg.Error as error:
+            # without a code the connection broke: the server itself names what lasts
+            if is_temporary(error.sqlstate) if error.sqlstate else isinstance(error, psycopg.OperationalError):
+                raise SourceFault(f"{self.name}: {_text(error)}") from None
             raise UsageError(
-                f"{self.name}: expected to read the table, found: {self._text(error)}; correct the database, its "
+                f"{self.name}: expected to read the table, found: {_text(error)}; correct the database, its "
                 "rights or DEFTUNES_SONGS_DSN"
             ) from None
 
-    def _text(self, error: psycopg.Error) -> str:
-        text = " ".join(str(error).split())
-        return text.replace(self._password, "***") if self._password else text
+
+def _text(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
 
 
 def _prepare(cursor: psycopg.Cursor, deadline: Deadline) -> None:
@@ -225,16 +196,3 @@ def _rows_sent(connection: pq.abc.PGconn) -> int:
             raise psycopg.errors.error_from_result(result)
         rows = -1 if result.command_tuples is None else result.command_tuples
     return rows
-
-
-def _is_misconfigured(text: str) -> bool:
-    return any(phrase in text for phrase in _MISCONFIGURED)
-
-
-def _place(given: Mapping[str, object]) -> str:
-    """Host, port and database as libpq will choose them, from the DSN, PG* and its defaults; no user, no password."""
-    defaults = {o.keyword.decode(): o.val.decode() for o in pq.Conninfo.get_defaults() if o.val is not None}
-    host, port, database = (str(given.get(k) or defaults.get(k) or "") for k in ("host", "port", "dbname"))
-    if host.startswith("/"):
-        return f"postgresql:///{database}?host={host}"
-    return f"postgresql://{host or 'localhost'}:{port}/{database}"
