@@ -167,5 +167,5 @@ def test_a_path_is_a_path_wherever_it_is_used(
 def test_a_place_that_no_reader_could_open_is_refused_by_the_settings_name(lake: str) -> None:
     with pytest.raises(UsageError, match="^DEFTUNES_LAKE: expected "):
         open_shelf(lake)
-    with pytest.raises(UsageError, match="^DEFTUNES_LAKE: expected "):
-        _ = LakeSettings(lake=lake).lake_root
+    with pytest.raises(UsageError, match="DEFTUNES_LAKE: expected "):
+        _ = from_environment(LakeSettings, DEFTUNES_LAKE=lake).lake_root
