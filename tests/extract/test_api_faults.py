@@ -136,6 +136,17 @@ def test_an_empty_month_is_refused_unless_the_caller_knows(delivered: Any, api: 
     assert [path.name for path in lake.folder("users").iterdir()] == ["_receipt.json"]
 
 
+@pytest.mark.parametrize("status", [204, 205])
+def test_no_content_is_an_empty_month_when_the_caller_knows(api: Any, extract: Any, lake: Any, status: int) -> None:
+    api.say(api.body(b"", status, kind=None))
+    outcome = extract("users", DEFTUNES_API_URL=api.url)
+    assert outcome.code == 65
+    assert "--allow-empty users:2020-01" in outcome.said
+    assert extract("users", "--allow-empty", "sessions").code == 2
+    assert extract("users", "--allow-empty", "users:2020-01").code == 0
+    assert lake.receipt("users").records == 0
+
+
 PADDING = b" " * 300_000
 """More than the extract reads at once: what stands before it has been handed on when the reply ends too early."""
 
@@ -355,16 +366,22 @@ STRANGERS = [
 ]
 
 
-@pytest.mark.parametrize("place", ["first", "middle", "last", "only"])
-@pytest.mark.parametrize("entity", ["users", "sessions"])
-@pytest.mark.parametrize("stranger", STRANGERS, ids=repr)
+WHERE = [(entity, place) for entity in ("users", "sessions") for place in ("first", "middle", "last", "only")]
+
+
+@pytest.mark.parametrize(
+    ("entity", "place", "stranger"),
+    [(*where, STRANGERS[0]) for where in WHERE]
+    + [("sessions", "last", stranger) for stranger in STRANGERS[1:]]
+    + [("users", "middle", stranger) for stranger in STRANGERS[1:]],
+)
 def test_an_error_in_the_place_of_a_record_refuses_the_whole(
     api: Any, extract: Any, lake: Any, make: Any, entity: str, stranger: Any, place: str
 ) -> None:
-    records: list[Any] = [(make.user if entity == "users" else make.session)(n) for n in range(1, 700)]
-    records.insert({"first": 0, "middle": 350}.get(place, 699), stranger)
+    records: list[Any] = [(make.user if entity == "users" else make.session)(n) for n in range(1, 500)]
+    records.insert({"first": 0, "middle": 300}.get(place, 499), stranger)
     api.say(api.records([stranger] if place == "only" else records))
-    outcome = extract(entity, DEFTUNES_API_URL=api.url, DEFTUNES_EXTRACT_ATTEMPTS=2, DEFTUNES_PART_BYTES=1000)
+    outcome = extract(entity, DEFTUNES_API_URL=api.url, DEFTUNES_EXTRACT_ATTEMPTS=2, DEFTUNES_PART_BYTES=50_000)
     assert (outcome.code, len(api.asked)) == (65, 2)
     assert json.dumps(stranger, separators=(",", ":")) in outcome.said
     assert lake.content() == {}

@@ -273,3 +273,22 @@ def test_an_envelope_is_refused_and_its_fields_are_named(api: Any, extract: Any,
     assert outcome.code == 65
     assert "expected a JSON array" in outcome.said
     assert "next: /users?page=2; total: 60" in outcome.said
+
+
+def test_a_page_that_comes_twice_does_not_make_up_for_one_that_is_missing(
+    api: Any, extract: Any, lake: Any, make: Any
+) -> None:
+    users = [make.user(n) for n in range(1, 31)]
+    api.say(api.records([*users[:20], *users[10:20]], headers={"X-Total-Count": "30"}))
+    outcome = extract("users", DEFTUNES_API_URL=api.url)
+    assert outcome.code == 65
+    assert "found 30 (10 of them for the second time) and more announced by X-Total-Count: 30" in outcome.said
+    assert lake.content() == {}
+
+
+def test_one_record_that_comes_twice_is_left_to_the_quarantine(api: Any, extract: Any, lake: Any, make: Any) -> None:
+    users = [make.user(n) for n in range(1, 31)]
+    doubled = [one for user in users for one in (user, user)]
+    api.say(api.records(doubled, headers={"X-Total-Count": "60"}))
+    assert extract("users", DEFTUNES_API_URL=api.url).code == 0
+    assert lake.receipt("users").records == 60

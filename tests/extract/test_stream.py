@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deftunes_contract.exits import DataRefused, Temporary
+from deftunes_contract.landed_record import parse
 from deftunes_extract import stream
 from deftunes_extract.patience import SourceFault
-from deftunes_extract.stream import parse, read_records
+from deftunes_extract.stream import read_records
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts

@@ -1,4 +1,4 @@
-"""Extract counts what transform finds: whatever a source sends, every record ends published or quarantined.
+"""Extract counts what transform and verify find: whatever a source sends, every record ends published or quarantined.
 
 Records are mutated at random (the same ones in every run) and judged in a few batches; units and money must be those of
 extract's own figures, record by record, or a strange record would stop its whole month.
@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+from deftunes_cli.verify.landed import _Tally
+from deftunes_contract.entity import load
 
 PRICES = [0.33, 1, 0, -0.0, 2.01, -5, 99999999.99, 1e8, 1e400, 1e-7, 1.005, 0.1 + 0.2, 1e2, "1.03", True, None, [], {}]
 SCALARS = st.one_of(
@@ -107,6 +110,10 @@ def agree(court, figures_of) -> Callable[[str, list[str]], int]:
             assert len(rows) == figures["units"], line
             if figures["amount"] is not None:
                 assert sum((row.price or Decimal(0) for row in rows), Decimal(0)) == figures["amount"], line
+            counted_again = _Tally(load(entity))
+            counted_again.add(iter([line.encode()]))
+            assert counted_again.figures.units == figures["units"], line
+            assert counted_again.figures.amount == figures["amount"], line
         return sum(1 for rows in found.values() for row in rows if row.broken)
 
     return compare
@@ -176,4 +183,7 @@ def test_odd_shapes_are_counted_alike(agree, samples) -> None:
     ]
     lines += [line.replace('"@"', f'{{"deep":{"[" * 900}{"]" * 900},{item[1:]},{{"price":"x"}}')]
     lines += [line.replace('"@"', item.replace("1.03", "1" + "0" * 5000))]
+    # what nobody asked for may hold anything: a long number, a deep value, half a surrogate pair, one field twice
+    odd = ["7" * 5000, "[" * 900 + "]" * 900, '"\\ud800"', "-0.0", "1e400", '{"price":1,"price":2}']
+    lines += [line.replace('"@"', f"{item},{item}").replace("{", f'{{"unknown":{value},', 1) for value in odd]
     agree("sessions", lines)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import json
 import time
 import zlib
 from collections.abc import Iterator
@@ -23,12 +22,12 @@ import structlog
 
 from deftunes_cli.verify.model import Fault, Figures
 from deftunes_contract.entity import Entity
+from deftunes_contract.landed_record import RecordMeasure
 from deftunes_contract.receipt import LandedObject, Receipt
 from deftunes_contract.shelf import S3Shelf, Shelf
 from deftunes_contract.zones import delivery
 
 _CHUNK = 1 << 20
-_LARGEST_PRICE = 10**8
 _SAY_EVERY = 5.0
 """Seconds between two lines of progress."""
 
@@ -55,6 +54,7 @@ class _Tally:
 
     def __init__(self, entity: Entity) -> None:
         self.entity, self.records, self.units, self.cents = entity, 0, 0, 0
+        self._measure = RecordMeasure(entity)
         self._said = time.monotonic()
 
     def add(self, lines: Iterator[bytes]) -> int:
@@ -62,10 +62,10 @@ class _Tally:
         before = self.records
         for line in lines:
             self.records += 1
-            if self.entity.amount is None:
+            if self._measure.items is None:
                 self.units += 1
             else:
-                units, cents = _units_and_cents(line, self.entity.amount)
+                units, cents = self._measure.of_line(line)
                 self.units += units
                 self.cents += cents
             if not self.records % 10_000 and time.monotonic() - self._said > _SAY_EVERY:
@@ -80,27 +80,6 @@ class _Tally:
         """The sums so far."""
         amount = None if self.entity.amount is None else Decimal(self.cents).scaleb(-2)
         return Figures(units=self.units, amount=amount)
-
-
-def _units_and_cents(line: bytes, price: str) -> tuple[int, int]:
-    """Table rows that a landed session stands for (its items, at least 1), and the cents of its readable prices."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return 1, 0
-    items = record.get("session_items") if isinstance(record, dict) else None
-    if not isinstance(items, list):
-        return 1, 0
-    return max(1, len(items)), sum(_cents(item.get(price)) for item in items if isinstance(item, dict))
-
-
-def _cents(price: object) -> int:
-    """Cents of a readable price: a JSON number (no bool) below 10^8 with at most two decimals; else 0."""
-    if not isinstance(price, int | float) or isinstance(price, bool):
-        return 0
-    if not abs(price) < _LARGEST_PRICE or round(price, 2) != price:
-        return 0
-    return round(price * 100)
 
 
 def _read(shelf: Shelf, path: str, listed: LandedObject, tally: _Tally, receipt: Receipt) -> Iterator[Fault]:

@@ -63,13 +63,17 @@ def _sources(settings: ExtractSettings) -> Iterator[Callable[[Order], Source]]:
             from deftunes_extract.api import ApiSource, open_client
 
             client, silence = stack.enter_context(open_client(settings)), settings.api_timeout
-            makers["api"] = lambda order: ApiSource(client, order.entity, order.interval, silence)
+            makers["api"] = lambda order: ApiSource(client, order.entity, order.interval, silence, _may_be_empty(order))
         if isinstance(settings, SongsSettings):
             from deftunes_extract.songs import SongsSource
 
             dsn, unverified = settings.dsn, settings.allow_unverified
             makers["songs"] = lambda order: SongsSource(dsn, order.entity, unverified)
         yield lambda order: makers[order.entity.pipeline](order)
+
+
+def _may_be_empty(order: Order) -> bool:
+    return order.allowances.allows(Guard.EMPTY, order.entity.name, order.interval)
 
 
 def _sentence(made: Receipt, order: Order) -> str:

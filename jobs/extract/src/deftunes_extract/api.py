@@ -23,7 +23,7 @@ from deftunes_contract.redaction import register_userinfo
 from deftunes_extract.connection import PASSING, cut_at, fault_of, speaks_tls
 from deftunes_extract.content_coding import coding_of, unpack
 from deftunes_extract.figures import Figures, Totals
-from deftunes_extract.paging import claims_of_head
+from deftunes_extract.paging import Repeats, claims_of_head
 from deftunes_extract.patience import Deadline, SourceFault
 from deftunes_extract.settings import ApiSettings
 from deftunes_extract.stream import TEXT_SHOWN, read_records
@@ -33,6 +33,8 @@ _CONNECT_SECONDS = 10.0
 _TEXT_SECONDS = 5.0
 """How long the words of an error are read: some servers never end them."""
 _TEXT_BYTES = 16 * TEXT_SHOWN
+_EMPTY = frozenset({204, 205})
+"""No content (RFC 9110 15.3.5): how some APIs send an empty list."""
 _JSON = re.compile(r"(?:application|text)/json|(?!application/problem\+json)application/[\w.!#$&^+-]+\+json")
 """Content types of a JSON text: its own, the older text/json, and those of the +json suffix (RFC 6839)."""
 
@@ -60,8 +62,12 @@ def open_client(settings: ApiSettings) -> Iterator[httpx.Client]:
 class ApiSource:
     """One entity of the API for one interval."""
 
-    def __init__(self, client: httpx.Client, entity: Entity, interval: Interval, silence: float) -> None:
-        self._client, self._entity, self._silence = client, entity, silence
+    def __init__(
+        self, client: httpx.Client, entity: Entity, interval: Interval, silence: float, may_be_empty: bool = False
+    ) -> None:
+        """`silence` is the longest time in seconds without a byte; `may_be_empty`: a reply without content is true."""
+        self._client, self._entity, self._silence, self._may_be_empty = client, entity, silence, may_be_empty
+        self._advice = f"if there were none, add --allow-empty {entity.name}:{interval.month}"
         # the API's end_date belongs to the answer; our interval's end does not
         dates = {"start_date": str(interval.start), "end_date": str(interval.last_day)}
         self._request = client.build_request("GET", entity.name, params=dates)
@@ -72,12 +78,16 @@ class ApiSource:
         figures = Figures(self._entity)
         with cut_at(deadline, self._request), self._reply(deadline) as reply:
             self._look_at(reply, deadline)
-            for records in read_records(self._content(reply, deadline)):
+            # repeats matter where a total could hide what they stand in for
+            repeats = Repeats() if self._claims(reply, came=0) else None
+            for records in read_records(self._content(reply, deadline)) if reply.status_code not in _EMPTY else ():
                 figures.add(records)
                 figures.refuse_strangers()
                 put(b"\n".join([*records, b""]), len(records))
+                if repeats:
+                    repeats.add(records)
         figures.refuse_strangers(at_end=True)
-        self._refuse_more(reply, figures.totals.records)
+        self._refuse_more(reply, figures.totals.records, repeats.count if repeats else 0)
         return figures.totals
 
     @contextmanager
@@ -100,6 +110,7 @@ class ApiSource:
         coding = coding_of(reply.headers.get_list("content-encoding"))
         with self._faults(deadline, in_head=False):
             yield from unpack(reply.iter_raw(), coding, lambda: deadline.check(self.name))
+        deadline.check(self.name)  # where nothing says how long a body is, a connection that is cut looks like its end
 
     def _look_at(self, reply: httpx.Response, deadline: Deadline) -> None:
         """Raises what the head says: SourceFault, or UsageError when the request or the set-up is wrong."""
@@ -112,6 +123,8 @@ class ApiSource:
                     f"{self._said(reply, deadline)}",
                     DataRefused,
                 )
+            return
+        if code in _EMPTY and self._may_be_empty:
             return
         found = f"{code} {reply.reason_phrase}".strip()
         if reply.is_redirect:
@@ -129,7 +142,8 @@ class ApiSource:
             )
         if reply.is_client_error:
             raise UsageError(f"{self.name}: expected 200, found {found}; correct DEFTUNES_API_URL or the API")
-        raise SourceFault(f"{self.name}: expected 200, found {found}", DataRefused)
+        advice = f" and no records; {self._advice}" if code in _EMPTY else ""
+        raise SourceFault(f"{self.name}: expected 200, found {found}{advice}", DataRefused)
 
     def _said(self, reply: httpx.Response, deadline: Deadline) -> str:
         """The server's own words, as ": …": at most 200 characters, and not waited for longer than a few seconds."""
@@ -150,11 +164,15 @@ class ApiSource:
         shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:TEXT_SHOWN])
         return f": {shown}" if shown else ""
 
-    def _refuse_more(self, reply: httpx.Response, came: int) -> None:
+    def _claims(self, reply: httpx.Response, came: int) -> list[str]:
+        return claims_of_head(reply.status_code, reply.headers.raw, self.name, came)
+
+    def _refuse_more(self, reply: httpx.Response, came: int, repeated: int) -> None:
         """Raises DataRefused when the head says that this was not all."""
-        if claims := claims_of_head(reply.status_code, reply.headers.raw, self.name, came):
+        if claims := self._claims(reply, came - repeated):
+            twice = f" ({repeated:,} of them for the second time)" if repeated else ""
             raise DataRefused(
-                f"{self.name}: expected all records in one reply, found {came:,} and more announced by "
+                f"{self.name}: expected all records in one reply, found {came:,}{twice} and more announced by "
                 f"{'; '.join(claims)}; nothing was delivered and the earlier delivery is intact. Have the API send the "
                 "month in one reply: pages are not followed"
             )

@@ -21,11 +21,11 @@ import msgspec
 
 from deftunes_contract.entity import Entity, Field
 from deftunes_contract.exits import DataRefused
+from deftunes_contract.landed_record import RecordMeasure, cents, parse
 from deftunes_extract.patience import SourceFault
-from deftunes_extract.stream import Record, parse, shown
+from deftunes_extract.stream import Record, shown
 
 _TYPES: dict[str, type] = {"string": str, "double": float, "boolean": bool}
-_LARGEST_PRICE = 10**8
 _PRICES_KEPT = 10_000
 _NAMES_KEPT = 1000
 _NAMES_SAID = 20
@@ -51,7 +51,8 @@ class Figures:
     def __init__(self, entity: Entity) -> None:
         self._entity, self._amount, self._event_time = entity.name, entity.amount, entity.event_time
         self._fields = frozenset(field.name for field in entity.record)
-        self._items = next((f for f in entity.record if f.type == "array" and f.children[0].type == "struct"), None)
+        self._measure = RecordMeasure(entity)
+        self._items = self._measure.items
         self._item_fields = frozenset(f.name for f in self._items.children[0].children) if self._items else frozenset()
         needed = {name for name in (entity.event_time, entity.amount, self._items and self._items.name) if name}
         self._decode = msgspec.json.Decoder(_struct("Record", entity.record, needed)).decode
@@ -134,22 +135,18 @@ class Figures:
 
     def _add_other(self, record: Any) -> None:
         """A record with unknown or missing fields or other types, or no object at all."""
-        items: Any = None
+        units, cents_in_it = self._measure.of(record)
+        self._units += units
+        self._cents += cents_in_it
         if isinstance(record, dict):
             self._compare("records", record, self._fields, "")
             if self._event_time is not None:
                 self._see_times([record.get(self._event_time)])
-            items = record.get(self._items.name) if self._items else None
         else:
             self._notice("no JSON object", "records")
-        if not isinstance(items, list):
-            self._units += 1
-            return
-        self._units += max(1, len(items))
-        for item in items:
+        for item in self._measure.items_of(record) or ():
             if isinstance(item, dict):
                 self._compare("items", item, self._item_fields, f"{self._items.name}[]." if self._items else "")
-                self._cents += _cents(item.get(self._amount)) if self._amount else 0
 
     def _compare(self, where: str, found: dict[str, Any], expected: frozenset[str], prefix: str) -> None:
         if found.keys() != expected:
@@ -180,10 +177,10 @@ class _CentsOf(dict[float, int]):
     """Cents by price, remembered: a shop has few prices, and looking one up is faster than reckoning."""
 
     def __missing__(self, price: float) -> int:
-        cents = _cents(price)
+        found = cents(price)
         if len(self) < _PRICES_KEPT:
-            self[price] = cents
-        return cents
+            self[price] = found
+        return found
 
 
 def _time(text: Any) -> datetime | None:
@@ -194,18 +191,6 @@ def _time(text: Any) -> datetime | None:
         return None
 
 
-def _cents(price: Any) -> int:
-    """Cents of a readable price (a JSON number below 10^8 with at most two decimals); 0 for anything else.
-
-    `cents / 100 == price` says the same as `round(price, 2) == price` and takes a quarter of the time: both ask whether
-    the number is the one nearest to a whole number of cents.
-    """
-    if type(price) not in (int, float) or not abs(price) < _LARGEST_PRICE:
-        return 0
-    cents = round(price * 100)
-    return cents if cents / 100 == price else 0
-
-
 def _identifies(column: Field, entity: Entity) -> bool:
     """Whether a column is of the key, or a required reference to a key of another entity."""
     return column.key or (column.required and any(r.column == column.name for r in entity.rules_of("reference")))
@@ -213,8 +198,8 @@ def _identifies(column: Field, entity: Entity) -> bool:
 
 def _parsed(text: Record) -> Any:
     try:
-        return parse(text)
-    except RecursionError:  # at the edge of what the judge of the stream could still read
+        return parse(bytes(text))
+    except (ValueError, RecursionError):  # at the edge of what the judge of the stream could still read
         return None
 
 

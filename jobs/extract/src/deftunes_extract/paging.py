@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
+import msgspec
+
 _LONGEST = 200
 """Characters shown of one claim."""
 _MOST = 6
@@ -23,6 +25,8 @@ _MOST = 6
 _LONGEST_JOINED = 40
 _LONGEST_READ = 8192
 """Characters of a name, and of a value, that are taken apart: a hostile one costs no time."""
+_MOST_REMEMBERED = 200_000
+"""Records that repeats are looked for among: 20 MB of memory."""
 _DEEPEST = 4
 """Levels of objects in a field of an envelope that are looked at."""
 
@@ -76,6 +80,29 @@ _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"(?:[^\"\\]|\\.
 _PARAMETER = re.compile(r";\s*([^\s=;,]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^;,\"]*)))?")
 _BARE_NEXT = re.compile(r"\brel\s*=\s*[\"']?(?:[^\"';,]*\s)?next\b", re.IGNORECASE)
 _FIRST_PAGE = frozenset({"page", "p", "pagenumber", "number", "pageno", "pageindex", "offset", "start", "skip", "from"})
+
+
+class Repeats:
+    """How many records came a second time as part of a page: in a run of at least two, each seen before.
+
+    A page that comes twice hides one that does not come, because the totals agree. One record that comes twice is a bad
+    record, and set aside later. Of more than `_MOST_REMEMBERED` records the first are looked at.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._seen: set[int] = set()
+        self._run = 0
+
+    def add(self, records: Iterable[bytes | msgspec.Raw]) -> None:
+        """Look at the next records."""
+        for record in records:
+            if len(self._seen) >= _MOST_REMEMBERED:
+                return
+            key = hash(bytes(record))
+            self._run = self._run + 1 if key in self._seen else 0
+            self.count += 2 if self._run == 2 else int(self._run > 2)
+            self._seen.add(key)
 
 
 def claims_of_head(status: int, headers: Iterable[tuple[bytes, bytes]], asked: str, came: int) -> list[str]:
@@ -227,7 +254,8 @@ def _range_claims(value: str, came: int) -> bool:
     unit, first, last, total = found.groups()
     if first is None:
         return total != "*" and int(total) > came and (unit or "").lower() != "bytes"
-    return int(first) > 0 or (total != "*" and int(total) > int(last) + 1)
+    held = int(last) + 1 if (unit or "").lower() == "bytes" else min(int(last) + 1, came)
+    return int(first) > 0 or (total != "*" and int(total) > held)
 
 
 def _link_claims(value: str, asked: str) -> bool:

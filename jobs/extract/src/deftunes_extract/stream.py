@@ -15,11 +15,11 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 
 from deftunes_contract.exits import DataRefused
+from deftunes_contract.landed_record import integer
 from deftunes_extract.paging import claims_of_fields
 from deftunes_extract.patience import SourceFault
 
@@ -70,11 +70,6 @@ def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
         raise other.with_fields(()) from None
     if records:
         yield records
-
-
-def parse(record: Record) -> Any:
-    """The value of one record, as the judge reads it. Raises RecursionError when it is nested too deeply."""
-    return _DECODER.decode(bytes(record).decode())
 
 
 class NotAnArray(SourceFault):
@@ -236,10 +231,6 @@ def _refuse_constant(name: str) -> None:
     raise _not_json(f"{name} is not JSON")
 
 
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
-
-
 def _not_json(found: str) -> SourceFault:
     return SourceFault(f"expected a JSON array, found invalid JSON: {found}", DataRefused)
 
@@ -248,6 +239,4 @@ def _too_large() -> SourceFault:
     return SourceFault(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRefused)
 
 
-_MOST_DIGITS = 4300
-"""Python makes no int of more digits (CVE-2020-10735); JSON has no such limit."""
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=integer)
