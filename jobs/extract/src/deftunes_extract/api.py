@@ -184,8 +184,10 @@ class ApiSource:
             yield
         except (httpx.TransportError, UnicodeError) as broken:
             deadline.check(self.name)  # the connection was cut for it
+            url = self._request.url
             hung_up = in_head and isinstance(broken, httpx.RemoteProtocolError | httpx.ReadError)
-            if hung_up and self._request.url.scheme == "http" and speaks_tls(self._request.url, _TEXT_SECONDS):
+            directly = url.scheme == "http" and proxy_of(url) is None
+            if hung_up and directly and speaks_tls(url, min(_TEXT_SECONDS, deadline.remaining)):
                 raise UsageError(
                     f"{self.name}: expected HTTP, found a server that speaks TLS; write https:// in DEFTUNES_API_URL"
                 ) from broken
