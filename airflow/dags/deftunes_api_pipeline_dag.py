@@ -5,14 +5,15 @@ branch, publishes both tables together and builds the serving star with it. A cl
 at quality: nothing becomes public, serving stays as it was. Correct the source and clear the run's extract tasks.
 
 *Load one table of a month again:* trigger with `entities` and with `start` and `end` of the month. Every task may be
-cleared at any time: the same month gives the same result.
+cleared at any time: the same month gives the same result. *A month that is not over* needs `partial`; it is provisional
+until it is loaded again after its end.
 """
 
 from __future__ import annotations
 
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable
 
-from deftunes_pods import SERVING_POOL, first_month, last_month, parameters, stage_pod
+from deftunes_pods import PARTIAL, SERVING_POOL, first_month, last_month, parameters, stage_pod
 
 with DAG(
     dag_id="deftunes_api_pipeline_dag",
@@ -28,8 +29,8 @@ with DAG(
     params=parameters("users", "sessions"),
     tags=["deftunes"],
 ):
-    extract_users = stage_pod("extract_users", "extract-users", entities=["users"])
-    extract_sessions = stage_pod("extract_sessions", "extract-sessions", entities=["sessions"])
+    extract_users = stage_pod("extract_users", "extract-users", PARTIAL, entities=["users"])
+    extract_sessions = stage_pod("extract_sessions", "extract-sessions", PARTIAL, entities=["sessions"])
     transform = stage_pod(
         "transform_json", "transform-api", entities=["users", "sessions"], trigger_rule="none_failed_min_one_success"
     )

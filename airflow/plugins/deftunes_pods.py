@@ -33,6 +33,8 @@ INTERVAL = (
     "{{ run_id }}",
 )
 """The run's month, or for a run made by hand the month that its parameters name."""
+PARTIAL = "{{ '--partial' if params.partial else '' }}"
+"""For extract: a run made by hand may load a month that is not over. Scheduled runs begin after their month's end."""
 
 
 class StagePodOperator(KubernetesPodOperator):
@@ -58,7 +60,7 @@ class StagePodOperator(KubernetesPodOperator):
         super().execute(context)
 
     def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> V1Pod:
-        """The template's pod; entities that the run leaves out have become empty arguments, which go."""
+        """The template's pod; entities and flags that the run leaves out have become empty arguments, which go."""
         self.arguments = [argument for argument in self.arguments if argument]
         return super().build_pod_request_obj(context, dry_run=dry_run)
 
@@ -148,6 +150,7 @@ def parameters(*entities: str) -> dict[str, Param]:
         ),
         "start": Param(None, **day, description="First day of the month, instead of the run's own interval"),
         "end": Param(None, **day, description="First day of the month after; needed with start"),
+        "partial": Param(False, type="boolean", description="The month may still be running; it is provisional then"),
     }
 
 

@@ -121,7 +121,7 @@ class Platform:
         table.append(pa.Table.from_pylist(whole, table.schema().as_arrow()), snapshot_properties=properties or {})
         return table
 
-    def land(self, entity: str, interval: Interval, month: Month, run_id: str = "first") -> Receipt:
+    def land(self, entity: str, interval: Interval, month: Month, run_id: str = "first", **more: Any) -> Receipt:
         """Write the objects and the receipt of a delivery."""
         contract = load(entity)
         content = gzip.compress("".join(f"{line}\n" for line in month.lines).encode(), mtime=0)
@@ -132,7 +132,7 @@ class Platform:
         receipt = Receipt(
             entity=entity, start=interval.start, end=interval.end, contract_version=contract.version, run_id=run_id,
             source="synthetic", format=contract.landing_format, objects=(listed,), records=len(month.lines),
-            units=month.units, amount=month.amount, min_time=None, max_time=None,
+            units=month.units, amount=month.amount, min_time=None, max_time=None, **more,
             landed_at=datetime.combine(interval.end, datetime.min.time(), UTC) + timedelta(hours=1),
         )  # fmt: skip
         self.shelf.write(zones.receipt(contract.landing_folder, interval.ingest_on), receipt.to_json())
@@ -149,7 +149,7 @@ class Platform:
             receipt=receipt.digest, landed_records=receipt.records, landed_units=receipt.units,
             landed_amount=receipt.amount, rows=len(month.rows), amount=money(month.rows, "price"),
             quarantined_units=sum(r["units"] for r in month.quarantined),
-            quarantined_amount=money(month.quarantined, "amount"),
+            quarantined_amount=money(month.quarantined, "amount"), partial=receipt.partial,
         )  # fmt: skip
         if month.quarantined:
             self.append("quarantine", [{**row, "run_id": run_id} for row in month.quarantined])

@@ -104,6 +104,15 @@ def test_parameters_name_another_month(dags: dict[str, Any]) -> None:
     assert args[3:7] == ["--start", "2020-03-01", "--end", "2020-04-01"]
 
 
+def test_a_month_that_is_not_over_is_read_when_the_parameters_say_so(dags: dict[str, Any]) -> None:
+    for dag_id, task_id in TASKS:
+        dag = dags[dag_id]
+        plain = _pod(_rendered(dags, dag_id, task_id))["spec"]["containers"][0]["args"]
+        args = _pod(_rendered(dags, dag_id, task_id, **_context(dag, partial=True)))["spec"]["containers"][0]["args"]
+        assert args == (["--partial", *plain] if task_id.startswith("extract") else plain)
+    assert dags["deftunes_api_pipeline_dag"].params["partial"] is False
+
+
 @pytest.mark.parametrize("params", [{}, {"start": "2020-03-01"}, {"end": "2020-03-01"}])
 def test_a_run_without_a_month_is_refused_at_once(dags: dict[str, Any], params: dict[str, str]) -> None:
     dag = dags["deftunes_api_pipeline_dag"]

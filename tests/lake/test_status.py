@@ -30,7 +30,10 @@ def test_what_is_public_and_what_waits(case: LakeCase) -> None:
     (waiting,) = table.branches
     assert (waiting.name, waiting.rows) == ("run_b_20200301", 7)
     assert waiting.age_hours < 1
+    assert not interval.provisional
     text = as_text([table])
     assert "2020-02-01: 5 rows, amount 1.75, run a, can be rolled back" in text
     assert "branch run_b_20200301: 7 rows staged" in text
     assert json.loads(table.model_dump_json())["intervals"][0]["amount"] == "1.75"
+    early = table.model_copy(update={"intervals": (interval.model_copy(update={"provisional": True}),)})
+    assert "2020-02-01: 5 rows, amount 1.75, run a, provisional, can be rolled back" in as_text([early])

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -16,6 +16,9 @@ from deftunes_contract.grammar import run_stage
 from deftunes_contract.interval import Interval
 from deftunes_contract.summary import StagedSummary
 from deftunes_quality import __main__ as stage
+from deftunes_quality.checks import Facts, Skip
+from deftunes_quality.figures import Quarantined
+from deftunes_quality.interval_checks import freshness, volume
 from deftunes_quality.privacy import LONGEST, masked, shown_record, shown_row, shown_value
 
 
@@ -69,9 +72,6 @@ def test_every_kind_of_rule_has_its_checks() -> None:
 )
 def test_volume_bounds_are_whole_rows_inside_the_ratios(before: int, ratio: float, least: int, most: int) -> None:
     """To the row: 0.07 * 100 as floats is a little above 7, and would ask for 8."""
-    from deftunes_quality.checks import Facts
-    from deftunes_quality.figures import Quarantined
-    from deftunes_quality.interval_checks import volume
 
     users, month = load("users"), Interval(date(2020, 3, 1), date(2020, 4, 1))
     staged = StagedSummary(
@@ -101,6 +101,50 @@ def test_volume_bounds_are_whole_rows_inside_the_ratios(before: int, ratio: floa
     (check,) = volume(rule, facts)
     bounds = check.expectation.configuration.kwargs
     assert (bounds["min_value"], bounds["max_value"]) == (least, most)
+
+
+def _facts(entity: str, landed_at: datetime | None, *, partial: bool = False, before_partial: bool = False) -> Facts:
+    month = Interval(date(2020, 2, 1), date(2020, 3, 1))
+    staged = StagedSummary(
+        entity=entity, ingest_on=month.ingest_on, run_id="r1", contract_version="1.0.0", receipt="0" * 64,
+        landed_records=40, landed_units=40, landed_amount=None, rows=40, amount=None, quarantined_units=0,
+        quarantined_amount=None, partial=partial, landed_at=landed_at,
+    )  # fmt: skip
+    return Facts(
+        entity=load(entity), interval=month, staged=staged,
+        previous=staged.model_copy(update={"rows": 1000, "partial": before_partial}),
+        quarantined=Quarantined(0, Decimal(0), {}), faults={}, unmatched={},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("landed_at", "partial", "least"),
+    [
+        (datetime(2020, 2, 25, 12, tzinfo=UTC), False, datetime(2020, 2, 10)),
+        (datetime(2020, 2, 25, 12, tzinfo=UTC), True, datetime(2020, 2, 5, 12)),
+        (datetime(2020, 2, 25, 12, tzinfo=timezone(timedelta(hours=2))), True, datetime(2020, 2, 5, 10)),
+        (datetime(2020, 3, 5, tzinfo=UTC), True, datetime(2020, 2, 10)),
+        (None, True, datetime(2020, 2, 10)),
+    ],
+)
+def test_freshness_is_measured_from_what_can_be_known(
+    landed_at: datetime | None, partial: bool, least: datetime
+) -> None:
+    """Twenty days before the month's end, or before it was read when it was not over then."""
+    (check,) = freshness(load("sessions").rule("sessions_stale"), _facts("sessions", landed_at, partial=partial))
+    assert check.expectation.configuration.kwargs["min_value"] == least
+
+
+def test_a_part_of_a_month_is_not_compared_with_a_whole_one() -> None:
+    for entity in ("users", "sessions"):
+        rule = load(entity).rule(f"{entity}_volume")
+        with pytest.raises(Skip, match="2020-02 was not over"):
+            volume(rule, _facts(entity, None, partial=True))
+        with pytest.raises(Skip, match="2020-01 is provisional"):
+            volume(rule, _facts(entity, None, before_partial=True))
+        assert volume(rule, _facts(entity, None))
+    # a catalogue is whole on every day
+    assert volume(load("songs").rule("songs_volume"), _facts("songs", None, partial=True, before_partial=True))
 
 
 def test_great_expectations_is_imported_late_and_calls_nobody() -> None:

@@ -31,6 +31,7 @@ from deftunes_contract.exits import ExitCode, NothingToDo, StageError, Temporary
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.places import in_s3, local_folder
+from deftunes_contract.provisional import HELP as PARTIAL_HELP
 from deftunes_contract.settings import LakeSettings, LogSettings, from_environment
 
 app = typer.Typer(
@@ -102,6 +103,7 @@ def run(
     allow_empty: Annotated[list[str] | None, _allow(Guard.EMPTY)] = None,
     allow_shrink: Annotated[list[str] | None, _allow(Guard.SHRINK)] = None,
     allow_source_change: Annotated[list[str] | None, _allow(Guard.SOURCE_CHANGE)] = None,
+    partial: Annotated[bool, typer.Option("--partial", help=f"{PARTIAL_HELP.capitalize()}.")] = False,
     full_refresh: Annotated[bool, typer.Option(help="Rebuild the serving tables from all published months.")] = False,
 ) -> None:
     """Run pipelines against DEFTUNES_API_URL and DEFTUNES_SONGS_DSN, one interval a calendar month of the range."""
@@ -109,7 +111,8 @@ def run(
     months = list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
     given = ((Guard.EMPTY, allow_empty), (Guard.SHRINK, allow_shrink), (Guard.SOURCE_CHANGE, allow_source_change))
     allowances = Allowances.parse((guard, texts or ()) for guard, texts in given)
-    _finish(home, _run(home, runs.plan_of(pipeline, months, run_id or _run_id(), allowances, full_refresh)))
+    plan = runs.plan_of(pipeline, months, run_id or _run_id(), allowances, full_refresh, partial)
+    _finish(home, _run(home, plan))
 
 
 @app.command(epilog="Example: deftunes verify --json > before.json")

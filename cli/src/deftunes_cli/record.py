@@ -26,13 +26,17 @@ class Step(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """One run over one or more months. Times are UTC; exit_code is that of the run as a whole."""
+    """One run over one or more months. Times are UTC; exit_code is that of the run as a whole.
+
+    provisional: those of the months that were not over when the run began.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
     pipelines: tuple[str, ...]
     months: tuple[str, ...]
+    provisional: tuple[str, ...] = ()
     started_at: datetime
     finished_at: datetime | None = None
     exit_code: int | None = None

@@ -25,6 +25,7 @@ from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.names import clean_run_id
+from deftunes_contract.provisional import running, utc_now
 
 
 class Progress(Protocol):
@@ -42,13 +43,21 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: pipelines, months oldest first, the run's id, and what the caller allows."""
+    """What to run: pipelines, months oldest first, the run's id, and what the caller allows.
+
+    provisional: those of the months that are not over.
+    """
 
     pipelines: tuple[str, ...]
     months: tuple[Interval, ...]
     run_id: str
     allowances: Allowances = NONE_ALLOWED
     full_refresh: bool = False
+    provisional: tuple[Interval, ...] = ()
+
+    def extract(self, pipeline: str, month: Interval) -> Call:
+        """The first step of a month."""
+        return stages.extract(pipeline, month, self.run_id, self.allowances, month in self.provisional)
 
 
 def execute(plan: Plan, home: Home, progress: Progress) -> RunRecord:
@@ -57,6 +66,7 @@ def execute(plan: Plan, home: Home, progress: Progress) -> RunRecord:
         run_id=plan.run_id,
         pipelines=plan.pipelines,
         months=tuple(month.month for month in plan.months),
+        provisional=tuple(month.month for month in plan.provisional),
         started_at=datetime.now(UTC),
     )
     record.save(home)
@@ -76,7 +86,7 @@ def _publish_all(plan: Plan, record: RunRecord, home: Home, progress: Progress) 
     # One thread reads the sources ahead while Spark works on an earlier month; more would only fight for the cores.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="extract") as ahead:
         deliveries = {
-            (pipeline, month): ahead.submit(_timed, stages.extract(pipeline, month, plan.run_id, plan.allowances))
+            (pipeline, month): ahead.submit(_timed, plan.extract(pipeline, month))
             for month in plan.months
             for pipeline in plan.pipelines
         }
@@ -103,7 +113,7 @@ def _month(
     pipeline: str, month: Interval, delivery: Future[Step], plan: Plan, record: RunRecord, home: Home, show: Progress
 ) -> bool:
     """Bring one month of one pipeline to `main`; whether it got there."""
-    show.begin(stages.extract(pipeline, month, plan.run_id, plan.allowances))
+    show.begin(plan.extract(pipeline, month))
     landed = delivery.result()
     _note(landed, record, home, show)
     if landed.exit_code:
@@ -158,11 +168,23 @@ def new_run_id(now: datetime, pid: int) -> str:
     return f"run-{now:%Y%m%dt%H%M%S}-{pid}"
 
 
-def plan_of(pipeline: str, months: Sequence[Interval], run_id: str, allowances: Allowances, full_refresh: bool) -> Plan:
-    """The plan for `--pipeline api|songs|all`. Raises UsageError when an allowance concerns nothing in it."""
+def plan_of(
+    pipeline: str,
+    months: Sequence[Interval],
+    run_id: str,
+    allowances: Allowances,
+    full_refresh: bool,
+    partial: bool = False,
+    now: datetime | None = None,
+) -> Plan:
+    """The plan for `--pipeline api|songs|all`. now: with its zone, the machine's clock when not given.
+
+    Raises UsageError when an allowance concerns nothing in it, or when a month is not over and `partial` is not given.
+    """
     pipelines = pipelines_of(pipeline)
     checked(allowances, [entity for one in pipelines for entity in stages.PIPELINES[one]], months)
-    return Plan(pipelines, tuple(months), clean_run_id(run_id), allowances, full_refresh)
+    early = running(months, now or utc_now(), partial)
+    return Plan(pipelines, tuple(months), clean_run_id(run_id), allowances, full_refresh, early)
 
 
 def pipelines_of(pipeline: str) -> tuple[str, ...]:

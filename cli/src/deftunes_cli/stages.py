@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from deftunes_contract.allowances import Allowances, Guard
 from deftunes_contract.interval import Interval
+from deftunes_contract.provisional import FLAG as PARTIAL
 
 PIPELINES: dict[str, tuple[str, ...]] = {"songs": ("songs",), "api": ("users", "sessions")}
 """Entities by pipeline. Songs first, so that a sale's track is looked up in this month's catalogue."""
@@ -35,11 +36,12 @@ class Call:
         return run(self.argv)
 
 
-def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances) -> Call:
-    """Sources → landing zone."""
+def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances, partial: bool = False) -> Call:
+    """Sources → landing zone. partial: the month may not be over."""
     entities = PIPELINES[pipeline]
     allowed = allowances.select((Guard.EMPTY, Guard.SHRINK), entities, [month.month])
-    return _call("extract", "deftunes_extract.__main__", (), entities, month, run_id, allowed.argv)
+    flags = (*allowed.argv, *([PARTIAL] if partial else []))
+    return _call("extract", "deftunes_extract.__main__", (), entities, month, run_id, flags)
 
 
 def transform(pipeline: str, month: Interval, run_id: str) -> Call:

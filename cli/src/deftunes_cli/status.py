@@ -15,6 +15,7 @@ from deftunes_cli.record import RunRecord, last_record
 from deftunes_cli.verify.snapshots import published_intervals, read_metadata, table_locations
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.interval import Interval
+from deftunes_contract.provisional import advice, utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.shelf import Shelf, open_shelf
@@ -22,7 +23,10 @@ from deftunes_contract.zones import RECEIPT
 
 
 class IntervalStatus(BaseModel):
-    """One entity and month: delivered when, published by which run, how much. Money in USD."""
+    """One entity and month: delivered when, published by which run, how much. Money in USD.
+
+    provisional: what is public, or what waits where nothing is, was read before the month was over.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +39,7 @@ class IntervalStatus(BaseModel):
     amount: Decimal | None
     waiting: bool
     """Whether what is delivered is not what is public."""
+    provisional: bool = False
 
 
 class Status(BaseModel):
@@ -80,9 +85,14 @@ class Status(BaseModel):
             state = "published" if found.published_by else "not public"
             if found.waiting:
                 state = "delivery waits" if found.published_by else "delivered, not public"
+            if found.provisional:
+                state += ", provisional"
             numbers = ["" if n is None else f"{n:,}" for n in (found.rows, found.quarantined, found.amount)]
             table.add_row(found.entity, found.month, state, found.published_by or "", *numbers)
         console.print(table)
+        now = utc_now()
+        for month in sorted({found.month for found in self.intervals if found.provisional}):
+            console.print(f"{month} is {advice(Interval.of_month(month), now)}", highlight=False, soft_wrap=True)
 
 
 def status_of(home: Home, settings: LakeSettings, serving: Path) -> Status:
@@ -104,7 +114,8 @@ def status_of(home: Home, settings: LakeSettings, serving: Path) -> Status:
                     rows=public.summary.rows if public else None,
                     quarantined=public.summary.quarantined_units if public else None,
                     amount=public.summary.amount if public else None,
-                    waiting=receipt is not None and (public is None or public.summary.receipt != receipt.digest),
+                    waiting=receipt is not None and (public is None or not receipt.is_source_of(public.summary)),
+                    provisional=(public.summary if public else receipts[ingest_on]).partial,
                 )
             )
     return Status(

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deftunes_cli.record import RunRecord
+from deftunes_contract.interval import Interval
 
 
 def render_run(record: RunRecord, console: Console, dashboard: Path | None) -> None:
@@ -30,6 +31,12 @@ def render_run(record: RunRecord, console: Console, dashboard: Path | None) -> N
         whole = (record.finished_at - record.started_at).total_seconds()
         verdict = "every gate passed" if not failed else f"ended with exit code {record.exit_code}"
         console.print(f"{len(record.months)} months, {', '.join(record.pipelines)}: {whole:.1f} s, {verdict}")
+    for month in record.provisional:
+        console.print(
+            f"{month} is provisional: it was not over when it was read; run it again from "
+            f"{Interval.of_month(month).end} on",
+            style="yellow", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if dashboard:
         console.print(f"look at  {dashboard}", soft_wrap=True, highlight=False)
     console.print("next     deftunes verify · deftunes status · deftunes run --help", highlight=False)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from deftunes_cli.airflow import follow
 from deftunes_contract.exits import Temporary
+from deftunes_contract.interval import Interval
 
 MONTHS = ("--pipeline", "api", "--start", "2020-01-01", "--end", "2020-03-01")
 BACKFILL = ("backfill", *MONTHS)
@@ -179,6 +181,17 @@ def test_trigger_makes_a_run_of_one_month_and_some_entities(stand: Stand, call: 
     assert asked == {"logical_date": None, "conf": conf}
     assert out.splitlines()[-1].startswith("2020-01  run manual__2020-01-01__")
     assert "1 of 1 runs succeeded" in err
+
+
+def test_trigger_of_a_month_that_is_not_over_needs_the_flag(stand: Stand, call: Call) -> None:
+    month = Interval.of_month(f"{datetime.now(UTC):%Y-%m}")
+    words = ("trigger", "--pipeline", "api", "--start", str(month.start), "--end", str(month.end), "--no-follow")
+    code, _, err = call(*words)
+    assert (code, stand.asked) == (2, [])
+    assert f"found {month.month}, which is not over" in err
+    assert call(*words, "--partial")[0] == 0
+    [asked] = stand.bodies("POST", "/dagRuns")
+    assert asked["conf"] == {"start": str(month.start), "end": str(month.end), "partial": True}
 
 
 def test_trigger_of_maintenance_has_no_month(stand: Stand, call: Call) -> None:

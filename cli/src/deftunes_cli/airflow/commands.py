@@ -16,6 +16,7 @@ from deftunes_cli.airflow import work
 from deftunes_cli.airflow.follow import Following
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.airflow.work import Monthly, Pipeline, Reprocess
+from deftunes_contract.provisional import HELP as PARTIAL_HELP
 from deftunes_contract.settings import from_environment
 
 app = typer.Typer(
@@ -58,11 +59,12 @@ def trigger(
     entities: Annotated[
         list[str] | None, typer.Option(metavar="ENTITY", help="Load only this one; repeatable. Default: all.")
     ] = None,
+    partial: Annotated[bool, typer.Option("--partial", help=f"{PARTIAL_HELP.capitalize()}.")] = False,
     follow: Follow = True,
 ) -> None:
     """Run one month by hand, beside the run that it may have, or some of its entities. 65: a gate closed."""
     with work.connect(from_environment(AirflowSettings)) as airflow:
-        _end(work.trigger(airflow, pipeline, start, end, entities or [], _say), follow)
+        _end(work.trigger(airflow, pipeline, start, end, entities or [], _say, partial), follow)
 
 
 @app.command(epilog="Examples: deftunes airflow state · deftunes airflow state --pipeline api --json")

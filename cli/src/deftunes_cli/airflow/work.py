@@ -19,6 +19,7 @@ from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.stages import PIPELINES
 from deftunes_contract.exits import NothingToDo, Temporary, UsageError
 from deftunes_contract.interval import Interval, parse_day
+from deftunes_contract.provisional import is_over, running, utc_now
 
 
 class Monthly(StrEnum):
@@ -59,7 +60,7 @@ def months_of(start: str, end: str) -> list[Interval]:
             f"--start {first} cuts {first:%Y-%m}; intervals are whole months, e.g. --start {first.replace(day=1)}"
         )
     months = list(Interval.months(first, after))
-    if early := [month for month in months if month.end > datetime.now(UTC).date()]:
+    if early := [month for month in months if not is_over(month, utc_now())]:
         raise UsageError(
             f"expected months that are over, found {early[0].month}, which ends with {early[0].last_day} (UTC); "
             f"the last that may be asked for ends with --end {early[0].start}"
@@ -117,18 +118,23 @@ def backfill(airflow: Airflow, pipeline: str, months: Sequence[Interval], reproc
     return Following(airflow, name, ask, f"Mend the cause, then: deftunes airflow backfill {again}")
 
 
-def trigger(airflow: Airflow, pipeline: str, start: str, end: str, entities: Sequence[str], say: Say) -> Following:
+def trigger(
+    airflow: Airflow, pipeline: str, start: str, end: str, entities: Sequence[str], say: Say, partial: bool = False
+) -> Following:
     """Make one run by hand, of one month and of some of the pipeline's entities (none named: all); what follows it.
 
-    Raises UsageError (no such DAG, not one month, entities that the pipeline does not carry).
+    partial: the month may still be running. Raises UsageError (no such DAG, not one month, a month that is not over,
+    entities that the pipeline does not carry).
     """
     conf: Json = {}
     if pipeline == Pipeline.MAINTENANCE:
-        if start or end or entities:
+        if start or end or entities or partial:
             raise UsageError("expected nothing beside --pipeline maintenance: it tends all tables and has no month")
     else:
         month = Interval.parse(start, end)
         conf = {"start": str(month.start), "end": str(month.end)}
+        if running([month], utc_now(), partial):
+            conf["partial"] = True
     carried = PIPELINES.get(pipeline, ())
     if strange := sorted(set(entities) - set(carried)):
         raise UsageError(f"--entities: expected some of {', '.join(carried)}, found {', '.join(strange)}")

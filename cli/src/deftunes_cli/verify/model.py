@@ -76,13 +76,15 @@ class IntervalCheck(_Frozen):
     """One entity and month, hop by hop. A hop that does not apply, or could not be counted, is None.
 
     source: as extract counted off the wire (receipt). landed: counted again in the landed files. published: in `main`.
-    quarantined: of the run that was published. fact: in the serving star (sessions only).
+    quarantined: of the run that was published. fact: in the serving star (sessions only). provisional: the month was
+    not over when what is public (or what waits, where nothing is) was read.
     """
 
     entity: str
     month: str
     ingest_on: date
     state: State
+    provisional: bool
     source: Figures | None
     landed: Figures | None
     published: Figures | None
@@ -118,10 +120,14 @@ class PublishedRun(_Frozen):
 
 
 class Verification(_Frozen):
-    """Whether the platform's figures agree from the source to the serving star, and what it holds."""
+    """Whether the platform's figures agree from the source to the serving star, and what it holds.
+
+    pending, provisional: sentences on deliveries that are not public, and on months that were read before their end.
+    """
 
     faults: tuple[Fault, ...]
     pending: tuple[str, ...]
+    provisional: tuple[str, ...]
     intervals: tuple[IntervalCheck, ...]
     items: int
     total_sales: Decimal
@@ -139,6 +145,7 @@ class Verification(_Frozen):
         """The result in one line."""
         published = sum(check.state is State.PUBLISHED for check in self.intervals)
         waiting = f", {len(self.pending)} delivered and not public" if self.pending else ""
+        waiting += f", {len(self.provisional)} provisional" if self.provisional else ""
         if self.reconciled:
             return (
                 f"source = landed = published + quarantined = facts for {published} published intervals{waiting}: "

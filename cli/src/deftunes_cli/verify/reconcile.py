@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from deftunes_cli.verify.landed import Recount
 from deftunes_cli.verify.model import Fault, Figures, IntervalCheck, State
 from deftunes_cli.verify.snapshots import Published
 from deftunes_contract.interval import Interval
+from deftunes_contract.provisional import FLAG as PARTIAL
+from deftunes_contract.provisional import advice
 from deftunes_contract.receipt import Receipt
 
 
@@ -50,13 +52,20 @@ class Evidence:
         """How far the interval has come."""
         if self.published is None:
             return State.PENDING if self.receipt is not None else State.UNEXPLAINED
-        newer = self.receipt is not None and self.receipt.digest != self.published.summary.receipt
+        newer = self.receipt is not None and not self.receipt.is_source_of(self.published.summary)
         return State.PENDING if newer else State.PUBLISHED
 
     @property
     def is_public(self) -> bool:
         """Whether a published snapshot accounts for the interval."""
         return self.published is not None
+
+    @property
+    def provisional(self) -> bool:
+        """Whether what is public, or what waits where nothing is, was read before the month was over."""
+        if self.published is not None:
+            return self.published.summary.partial
+        return self.receipt is not None and self.receipt.partial
 
     @property
     def check(self) -> IntervalCheck:
@@ -66,6 +75,7 @@ class Evidence:
             month=self.interval.month,
             ingest_on=self.ingest_on,
             state=self.state,
+            provisional=self.provisional,
             source=self.source,
             landed=None if self.landed is None else self.landed.figures,
             published=self.public if self.is_public or self.public.units else None,
@@ -83,7 +93,13 @@ def pending(evidence: Evidence) -> str | None:
     return (
         f"{evidence.subject}: {what} (landed {evidence.receipt.landed_at:%Y-%m-%d %H:%M} UTC, run "
         f"{evidence.receipt.run_id}); to publish it, run deftunes run --start {start} --end {end}"
+        f"{f' {PARTIAL}' if evidence.receipt.partial else ''}"
     )
+
+
+def provisional(evidence: Evidence, now: datetime) -> str | None:
+    """A sentence on a month that is not known whole, None when it is. now: with its zone."""
+    return f"{evidence.subject}: {advice(evidence.interval, now)}" if evidence.provisional else None
 
 
 def faults(evidence: Evidence) -> tuple[Fault, ...]:

@@ -34,12 +34,14 @@ def render(verification: Verification, console: Console) -> None:
             check.entity,
             check.month,
             *(_cell(hop_figures(check, hop)) for hop in HOPS),
-            f"[{_STYLES[check.state]}]{check.state}[/]",
+            f"[{_STYLES[check.state]}]{check.state}[/]" + ("\n[yellow]provisional[/]" if check.provisional else ""),
         )
     console.print(table)
     console.print()
     for said in verification.pending:
         console.print(f"[yellow]waiting[/] {escape(said)}", soft_wrap=True)
+    for said in verification.provisional:
+        console.print(f"[yellow]not whole[/] {escape(said)}", soft_wrap=True)
     for fault in verification.faults:
         console.print(f"[red]fault[/] {escape(fault.sentence)}", soft_wrap=True)
     if verification.reconciled:

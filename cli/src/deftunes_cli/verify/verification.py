@@ -17,12 +17,13 @@ from pathlib import Path
 from deftunes_cli.verify import public, star
 from deftunes_cli.verify.landed import recount
 from deftunes_cli.verify.model import Content, Figures, PublishedRun, Verification, figures
-from deftunes_cli.verify.reconcile import Evidence, faults, pending
+from deftunes_cli.verify.reconcile import Evidence, faults, pending, provisional
 from deftunes_cli.verify.snapshots import Published, published_intervals, read_metadata, table_locations
 from deftunes_contract import zones
 from deftunes_contract.entity import ENTITIES, Entity, load
 from deftunes_contract.exits import NothingToDo, Temporary
 from deftunes_contract.interval import Interval
+from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.shelf import Shelf, open_shelf
@@ -161,10 +162,11 @@ def _gather(
 
 
 def _conclude(evidence: list[Evidence], seen: _Public, shown: star.Star | None) -> Verification:
-    sales = seen.partitions.get(star.FACT_ENTITY, {}).values()
+    sales, now = seen.partitions.get(star.FACT_ENTITY, {}).values(), utc_now()
     return Verification(
         faults=tuple(fault for one in evidence for fault in faults(one)) + (shown.faults if shown else ()),
         pending=tuple(said for one in evidence if (said := pending(one)) is not None),
+        provisional=tuple(said for one in evidence if (said := provisional(one, now)) is not None),
         intervals=tuple(one.check for one in evidence),
         items=sum(month.units for month in sales),
         total_sales=sum((month.amount or Decimal() for month in sales), Decimal("0.00")),

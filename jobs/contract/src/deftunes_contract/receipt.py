@@ -17,6 +17,7 @@ from deftunes_contract.exits import DataRefused, Temporary
 from deftunes_contract.interval import Interval
 from deftunes_contract.names import PathPart, faults_of
 from deftunes_contract.shelf import Shelf
+from deftunes_contract.summary import StagedSummary
 from deftunes_contract.zones import receipt as receipt_path
 
 
@@ -72,6 +73,13 @@ class Receipt(BaseModel):
         """sha256 (hex) over the objects: equal digests are equal deliveries."""
         listing = "\n".join(f"{o.name} {o.bytes} {o.sha256}" for o in self.objects)
         return hashlib.sha256(listing.encode()).hexdigest()
+
+    def is_source_of(self, summary: StagedSummary) -> bool:
+        """Whether a staged snapshot was made from this delivery.
+
+        The same objects, read again after the month was over, are another delivery: now it is known that they are all.
+        """
+        return (self.digest, self.partial) == (summary.receipt, summary.partial)
 
     def to_json(self) -> bytes:
         """The file's content."""

@@ -6,7 +6,7 @@ The numbers travel as Iceberg snapshot summary properties, so they cannot be los
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,7 +21,7 @@ class StagedSummary(BaseModel):
 
     landed_units/landed_amount are the receipt's; rows/amount went into the table; quarantined_units/quarantined_amount
     went into quarantine under run_id. receipt is the sha256 of the receipt's list of objects. Amounts are None for
-    entities without money. source and partial are the receipt's.
+    entities without money. source, partial and landed_at (UTC) are the receipt's.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -40,6 +40,7 @@ class StagedSummary(BaseModel):
     quarantined_amount: Decimal | None
     source: str = ""
     partial: bool = False
+    landed_at: datetime | None = None
 
     def to_properties(self) -> dict[str, str]:
         """Snapshot summary properties; unset values are left out."""

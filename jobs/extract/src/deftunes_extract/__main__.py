@@ -20,6 +20,7 @@ import structlog
 from deftunes_contract.allowances import Guard, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.provisional import add_partial, running, utc_now
 from deftunes_contract.receipt import Receipt
 from deftunes_contract.shelf import open_shelf
 from deftunes_extract.delivery import Order, Source, deliver
@@ -38,14 +39,16 @@ def work(argv: Sequence[str]) -> str:
     parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
     add_interval(parser)
     add_allowances(parser, Guard.EMPTY, Guard.SHRINK)
+    add_partial(parser)
     asked = parser.parse_args(argv)
     entities = tuple(dict.fromkeys(asked.entities))
     interval, run_id = interval_of(asked), run_id_of(asked)
     allowances = allowances_of(asked, entities, [interval])
+    partial = bool(running([interval], utc_now(), asked.partial))
     settings = settings_for(entities)
     shelf = open_shelf(settings.lake)
     patience = Patience(settings.attempts, Deadline(settings.deadline))
-    orders = [Order(load(e), interval, run_id, allowances) for e in entities]
+    orders = [Order(load(e), interval, run_id, allowances, partial) for e in entities]
     with _sources(settings) as source_of:
         sentences = []
         for order in orders:
@@ -82,7 +85,8 @@ def _sentence(made: Receipt, order: Order) -> str:
     money = f", amount {made.amount:,}" if made.amount is not None else ""
     noticed = f", noticed: {'; '.join(made.warnings)}" if made.warnings else ""
     size = f"{len(made.objects)} object{'s' if len(made.objects) != 1 else ''} ({stored:,.1f} MB)"
-    return f"{order}: {made.records:,} records{units}{money} in {size}{noticed}"
+    so_far = ", provisional: the month is not over" if made.partial else ""
+    return f"{order}: {made.records:,} records{units}{money} in {size}{so_far}{noticed}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

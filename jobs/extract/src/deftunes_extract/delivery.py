@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -22,6 +21,7 @@ from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
 from deftunes_contract.exits import StageError, Temporary, UsageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.zones import delivery, receipt
@@ -50,12 +50,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be delivered."""
+    """What is to be delivered. partial: the interval is not over, so the delivery is provisional."""
 
     entity: Entity
     interval: Interval
     run_id: str
     allowances: Allowances = NONE_ALLOWED
+    partial: bool = False
 
     def __str__(self) -> str:
         return f"{self.entity.name} for {self.interval}"
@@ -133,7 +134,8 @@ def _signed(order: Order, source: Source, objects: tuple[LandedObject, ...], tot
         min_time=totals.min_time,
         max_time=totals.max_time,
         warnings=totals.warnings,
-        landed_at=datetime.now(UTC),
+        landed_at=utc_now(),
+        partial=order.partial,
     )
 
 

@@ -1,6 +1,7 @@
 """Refuse suspicious success: a delivery that is empty, or far smaller than the last one, is not handed over.
 
 The numbers are the contract's rules of kind `arrived`; `--allow-empty` and `--allow-shrink` lift them for one entity.
+A delivery of a month that was not over is no measure for the ones after it.
 """
 
 from __future__ import annotations
@@ -33,10 +34,21 @@ def check_arrival(
             )
         ratio = float(rule.parameters.get("minRatio", 0))
         for receipt in earlier:
-            if receipt is not None and records < ratio * receipt.records and not allow_shrink:
+            if receipt is None or not _is_measure(receipt, entity, interval):
+                continue
+            if records < ratio * receipt.records and not allow_shrink:
                 raise DataRefused(
                     f"{entity.name}: expected at least {ratio:.0%} of the {receipt.records:,} records delivered for "
                     f"{receipt.interval}, found {records:,} at {source}; nothing was delivered and the earlier "
                     f"delivery is intact. If the source has really shrunk, add "
                     f"--allow-shrink {entity.name}:{interval.month} (rule {rule.id})"
                 )
+
+
+def _is_measure(receipt: Receipt, entity: Entity, interval: Interval) -> bool:
+    """Whether a delivery may be expected to be matched by a later one.
+
+    A provisional one is replaced whatever it held. That of another month counts where each delivery is a full snapshot
+    (the entity has no event time): a catalogue is whole on every day of the month.
+    """
+    return not receipt.partial or (receipt.interval != interval and entity.event_time is None)

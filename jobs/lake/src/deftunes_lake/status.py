@@ -24,7 +24,10 @@ BEFORE_TAGS = "before_"
 
 
 class PublishedInterval(BaseModel):
-    """One public interval of one table, as the run that published it counted it."""
+    """One public interval of one table, as the run that published it counted it.
+
+    provisional: it was not over when it was extracted.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,6 +39,7 @@ class PublishedInterval(BaseModel):
     quarantined_units: int
     published_from: datetime
     can_roll_back: bool
+    provisional: bool
 
 
 class OpenBranch(BaseModel):
@@ -101,6 +105,7 @@ def _intervals(table: Any, refs: Refs) -> tuple[PublishedInterval, ...]:
                 quarantined_units=staged.quarantined_units,
                 published_from=snapshot.committed_at,
                 can_roll_back=tag.replace(INTERVAL_TAGS, BEFORE_TAGS, 1) in refs.tags,
+                provisional=staged.partial,
             )
         )
     return tuple(found)
@@ -136,7 +141,8 @@ def as_text(tables: Sequence[TableStatus]) -> str:
         for one in table.intervals:
             money = "" if one.amount is None else f", amount {one.amount}"
             undo = ", can be rolled back" if one.can_roll_back else ""
-            lines.append(f"  {one.ingest_on}: {one.rows} rows{money}, run {one.run_id}{undo}")
+            part = ", provisional" if one.provisional else ""
+            lines.append(f"  {one.ingest_on}: {one.rows} rows{money}, run {one.run_id}{part}{undo}")
         for branch in table.branches:
             rows = "nothing staged" if branch.rows is None else f"{branch.rows} rows staged"
             lines.append(f"  branch {branch.name}: {rows}, {branch.age_hours} h old")

@@ -6,7 +6,7 @@ A check that cannot be made raises Skip with the reason; the reason is told in l
 from __future__ import annotations
 
 import math
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
 
 import great_expectations.expectations as gxe
@@ -28,6 +28,7 @@ def uniqueness(rule: Rule, facts: Facts) -> list[Check]:
 def volume(rule: Rule, facts: Facts) -> list[Check]:
     """As many rows as the month before, within two ratios."""
     _need_rows(facts)
+    _need_whole_months(facts)
     before = _previous(facts, "rows")
     least = math.ceil(before * _exact(rule.parameters["minRatio"]))
     most = math.floor(before * _exact(rule.parameters["maxRatio"]))
@@ -36,10 +37,10 @@ def volume(rule: Rule, facts: Facts) -> list[Check]:
 
 
 def freshness(rule: Rule, facts: Facts) -> list[Check]:
-    """Something happened in the last days of the interval."""
+    """Something happened in the last days of the interval, or before it was read when it was not over then."""
     _need_rows(facts)
     # without a zone, because it is compared in Python with what Spark returns for a zone-less column
-    least = datetime.combine(facts.interval.end, time()) - timedelta(days=rule.parameters["maxDays"])
+    least = _known_until(facts) - timedelta(days=rule.parameters["maxDays"])
     expectation = gxe.ExpectColumnMaxToBeBetween(column=rule.column, min_value=least, **common(rule))
     return [Check(rule, expectation, f"latest {rule.column} is {least} or later")]
 
@@ -108,6 +109,24 @@ def reference(rule: Rule, facts: Facts) -> list[Check]:
 def _need_rows(facts: Facts) -> None:
     if not facts.staged.rows:
         raise Skip("the interval has no rows")
+
+
+def _need_whole_months(facts: Facts) -> None:
+    """Skip what compares whole months when one of the two is a part; a full snapshot is whole on every day."""
+    if facts.entity.event_time is None:
+        return
+    if facts.staged.partial:
+        raise Skip(f"{facts.interval.month} was not over when it was extracted")
+    if facts.previous is not None and facts.previous.partial:
+        raise Skip(f"{facts.interval.previous.month} is provisional: it was not over when it was extracted")
+
+
+def _known_until(facts: Facts) -> datetime:
+    """Zone-less UTC moment up to which the rows are complete."""
+    end = datetime.combine(facts.interval.end, time())
+    if not facts.staged.partial or facts.staged.landed_at is None:
+        return end
+    return min(end, facts.staged.landed_at.astimezone(UTC).replace(tzinfo=None))
 
 
 def _previous(facts: Facts, figure: str) -> int:

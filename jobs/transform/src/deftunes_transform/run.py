@@ -136,6 +136,7 @@ def _stage(
         quarantined_amount=census.quarantined_amount,
         source=receipt.source,
         partial=receipt.partial,
+        landed_at=receipt.landed_at,
     )
     branch = branch_name(stamp.run_id, stamp.ingest_on)
     rows = staged_rows(judged, entity, stamp)
