@@ -45,17 +45,19 @@ def test_charts_are_drawn_without_errors_or_requests(platform: Any, tmp_path: Pa
 
 
 def test_a_request_would_have_been_seen(platform: Any, tmp_path: Path) -> None:
-    """The test above proves something: an image, a fetch and an error of the page reach the console."""
+    """The test above proves something: an image, an error of the page, and a script that is not its own are logged."""
     page = write_dashboard(platform.home, platform.settings, platform.serving, None)
     spoiled = tmp_path / "spoiled.html"
     source = page.read_text(encoding="utf-8")
-    wanted = "<img src='http://127.0.0.1:9/a.png'><script>fetch('http://127.0.0.1:9/b'); nothingLikeThis()</script>"
+    wanted = "<img src='http://127.0.0.1:9/a.png' onerror='ranAnyway()'><script>alsoRan()</script>"
+    source = source.replace('id="charts">', 'id="charts">no JSON ')
     spoiled.write_text(source.replace("</main>", f"</main>{wanted}"), encoding="utf-8")
     _, console = opened(spoiled, tmp_path / "profile")
     text = "\n".join(console)
     assert "a.png" in text
-    assert "127.0.0.1:9/b" in text
-    assert "nothingLikeThis" in text
+    assert "SyntaxError" in text
+    assert "inline script" in text, "refused by the content security policy"
+    assert "ReferenceError" not in text, "neither of the two ran"
 
 
 def test_an_empty_page_is_without_errors_too(bare_platform: Any, tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +79,71 @@ def test_data_is_escaped_everywhere(platform: Any) -> None:
     assert "\u0007" not in source
     assert "<i>12</i>" not in source, "an example in a tool tip"
     assert "&lt;i&gt;12&lt;/i&gt;" in source
+
+
+def test_only_the_pages_own_scripts_may_run(platform: Any) -> None:
+    source = written(platform)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', source)
+    scripts = re.findall(r"(?s)<script>(.*?)</script>", source)
+    assert len(scripts) == 2
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    allowed = " ".join(f"'sha256-{one}'" for one in hashes)
+    assert f"script-src {allowed};" in policy
+    assert not any("\r" in text or "\0" in text for text in scripts), "a browser reads these as other characters"
+
+
+def test_a_page_without_charts_runs_nothing(bare_platform: Any) -> None:
+    source = written(bare_platform)
+    assert "script-src 'none';" in source
+    assert "<script" not in source
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</script><svg/onload=alert(1)>",
+    "%{x}{{7*7}}",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_gates_and_steps_cannot_bring_elements(platform: Any, text: str) -> None:
+    """What a gate said of failing rows, and what stands beside the page's own attributes."""
+    found = find_gate_result(platform.shelf, "users", date(2020, 3, 1), "first")
+    assert found is not None
+    broken = found.rules[0].model_copy(
+        update={"passed": False, "observed": text, "expected": text, "examples": (text,), "description": text}
+    )
+    hostile = {
+        "run_id": text,
+        "passed": False,
+        "rules": (broken,),
+        "data_docs": f"/{text}",
+        "judged_at": START + timedelta(days=9),
+    }
+    content = found.model_copy(update=hostile).to_json()
+    platform.shelf.write("quality/users/ingest_on=2020-03-01/run=x/result.json", content)
+    parsed = _Parsed(written(platform))
+    assert parsed.scripts == 3, "two that run, one that is data"
+    assert not {name for name in parsed.names if name.startswith("on")}
+    assert not parsed.tags & {"img", "svg", "iframe", "object", "base", "form"}
+    assert all(re.fullmatch(r"[#\w./%=-]*", link) for link in parsed.links if link != "data:,")
+    assert text in parsed.titles, "the description, whole"
+
+
+class _Parsed(HTMLParser):
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.scripts, self.tags, self.names = 0, set[str](), set[str]()
+        self.links, self.titles = list[str](), list[str]()
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.tags.add(tag)
+        self.names |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+        self.titles += [value or "" for name, value in attrs if name == "title"]
 
 
 def test_nobody_is_named(platform: Any) -> None:

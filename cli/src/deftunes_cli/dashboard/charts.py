@@ -45,7 +45,7 @@ def sales_by_country(sales: Sequence[CountryMonth]) -> Spec:
             "x": [month_name(month) for month in months],
             "y": [float(shares.get((country, month), Decimal())) for month in months],
             "marker": {"color": colours.get(country, GREY)},
-            "hovertemplate": "%{x}, " + label(country) + ": %{y:,.2f} USD<extra></extra>",
+            "hovertemplate": "%{x}, %{fullData.name}: %{y:,.2f} USD<extra></extra>",
         }
         for country in (*named, OTHERS, UNKNOWN)
         if country in shown

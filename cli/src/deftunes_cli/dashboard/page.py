@@ -1,12 +1,15 @@
 """One self-contained HTML page on the platform's state: sales, proof of the figures, gates, quarantine, timings.
 
 serving file + lake + gate results + run record ─► home/dashboard.html, written aside and renamed. The page carries its
-own plotly.js and asks the network for nothing; its content security policy forbids it to. Everything that comes from
-data is escaped by the template. Run it alone: `write_dashboard(Home(Path(".deftunes")), settings, serving, None)`.
+own plotly.js and asks the network for nothing; its content security policy forbids it to, and allows the page's two
+scripts by their hashes. Everything that comes from data is escaped by the template. Run it alone:
+`write_dashboard(Home(Path(".deftunes")), settings, serving, None)`.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -113,10 +116,12 @@ def _render(material: _Material, home: Home, settings: LakeSettings, serving: Pa
     environment.filters.update(filters)
     template = environment.from_string((package / "page.html.j2").read_text(encoding="utf-8"))
     sales, drawn = material.sales, _charts(material.sales)
+    plotly, draw = (_plotly(), (package / "draw.js").read_text(encoding="utf-8")) if drawn else ("", "")
     return template.render(
         style=Markup((package / "style.css").read_text(encoding="utf-8")),
-        draw=Markup((package / "draw.js").read_text(encoding="utf-8")),
-        plotly=Markup(_plotly() if drawn else ""),
+        script_sources=Markup(" ".join(_source(script) for script in (plotly, draw) if script) or "'none'"),
+        draw=Markup(draw),
+        plotly=Markup(plotly),
         charts=Markup(charts.to_json(drawn)),
         period=_period(sales),
         sales=sales,
@@ -125,6 +130,7 @@ def _render(material: _Material, home: Home, settings: LakeSettings, serving: Pa
         verification=material.verification,
         nothing=material.nothing,
         hops=_hops(material.verification),
+        provisional=_provisional(material.verification),
         gates=quality.gates(material.results, home.dashboard.parent),
         gates_judged=len(material.results),
         gates_passed=sum(result.passed for result in material.results.values()),
@@ -143,6 +149,11 @@ def _render(material: _Material, home: Home, settings: LakeSettings, serving: Pa
 def _finalize(value: Any) -> Any:
     """What the template prints: data with its control characters made visible."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _source(script: str) -> str:
+    """A script for the content security policy: its hash, so that no other script of the page runs."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _plotly() -> str:
@@ -190,6 +201,11 @@ def _by_month(sales: Sales) -> dict[str, Any]:
         "sums": [sum((s.total for s in sales.by_country if s.month == month), Decimal()) for month in months],
         "total": sum(totals.values(), Decimal()),
     }
+
+
+def _provisional(verification: Verification | None) -> list[str]:
+    """Months that were read before their end, and are public or wait."""
+    return sorted({check.month for check in verification.intervals if check.provisional}) if verification else []
 
 
 def _hops(verification: Verification | None) -> list[dict[str, Any]]:
