@@ -177,9 +177,10 @@ def test_a_tls_server_behind_http_is_a_matter_of_configuration(
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
 def test_a_host_that_cannot_exist_is_a_matter_of_configuration(extract: Any, pauses: list[float], host: str) -> None:
-    outcome = extract("users", DEFTUNES_API_URL=f"http://{host}/")
-    assert (outcome.code, pauses) == (2, [])
-    assert "DEFTUNES_API_URL" in outcome.said
+    for scheme in ("http", "https"):
+        outcome = extract("users", DEFTUNES_API_URL=f"{scheme}://{host}/", DEFTUNES_ALLOW_UNVERIFIED="true")
+        assert (outcome.code, pauses) == (2, [])
+        assert "DEFTUNES_API_URL" in outcome.said
 
 
 def refused(error: BaseException) -> httpx.ConnectError:
@@ -237,11 +238,19 @@ def test_codes_that_pass(error: Exception) -> None:
     assert isinstance(fault_of(error, "http://shop/users", in_head=True), SourceFault)
 
 
+@pytest.mark.parametrize(("status", "code"), [(501, 2), (505, 2), (511, 2), (500, 75), (502, 75), (504, 75), (599, 75)])
+def test_server_errors_pass_but_for_those_that_say_never(api: Any, extract: Any, status: int, code: int) -> None:
+    api.say(api.body(b"not in this way", status))
+    outcome = extract("users", DEFTUNES_API_URL=api.url)
+    assert (outcome.code, len(api.asked)) == (code, 1 if code == 2 else 6)
+    assert "not in this way" in outcome.said
+
+
 def test_a_proxy_that_wants_a_password_is_named(extract: Any, serve: Callable[..., int], monkeypatch: Any) -> None:
     denied = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     port = serve(lambda connection: answering(connection, denied))
     for scheme in ("http", "https"):
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://127.0.0.1:{port}")
-        outcome = extract("users", DEFTUNES_API_URL=f"{scheme}://shop.example/")
+        outcome = extract("users", DEFTUNES_API_URL=f"{scheme}://shop.example/", DEFTUNES_ALLOW_UNVERIFIED="true")
         assert outcome.code == 2
         assert "HTTPS_PROXY" in outcome.said

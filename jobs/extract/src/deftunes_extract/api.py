@@ -20,7 +20,7 @@ from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.redaction import register_userinfo
-from deftunes_extract.connection import PASSING, cut_at, fault_of, speaks_tls
+from deftunes_extract.connection import cut_at, fault_of, passes, speaks_tls
 from deftunes_extract.content_coding import coding_of, unpack
 from deftunes_extract.figures import Figures, Totals
 from deftunes_extract.paging import Repeats, claims_of_head
@@ -130,7 +130,7 @@ class ApiSource:
         if reply.is_redirect:
             found += f" to {reply.headers.get('location', 'nowhere')!r}"
         found += self._said(reply, deadline)
-        if code in PASSING or code >= 500 or code == 202 or wait is not None:
+        if passes(code) or code == 202 or wait is not None:
             # 202: being prepared. Retry-After says that asking again helps, whatever the status (RFC 9110 10.2.3)
             raise SourceFault(f"{self.name} answers {found}", retry_after=wait)
         if reply.is_redirect:
@@ -140,7 +140,7 @@ class ApiSource:
                 f"{self.name}: expected 200, found {found}; put user and password of the proxy into HTTP_PROXY, "
                 "HTTPS_PROXY or ALL_PROXY"
             )
-        if reply.is_client_error:
+        if reply.is_error:
             raise UsageError(f"{self.name}: expected 200, found {found}; correct DEFTUNES_API_URL or the API")
         advice = f" and no records; {self._advice}" if code in _EMPTY else ""
         raise SourceFault(f"{self.name}: expected 200, found {found}{advice}", DataRefused)

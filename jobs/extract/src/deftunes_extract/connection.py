@@ -20,8 +20,9 @@ import httpx
 from deftunes_contract.exits import UsageError
 from deftunes_extract.patience import Deadline, SourceFault
 
-PASSING = frozenset({408, 425, 429})
-"""Client errors that pass by themselves; every server error is taken to pass too."""
+_PASSING = frozenset({408, 425, 429})
+_NEVER_PASSING = frozenset({501, 505, 511})
+"""Server errors that say: never in this way (not implemented, HTTP version, a network that wants a login first)."""
 _TLS_PASSING = frozenset(
     {
         "TLSV1_ALERT_INTERNAL_ERROR",
@@ -45,6 +46,11 @@ _CERTIFICATE = (
     "set SSL_CERT_FILE to the PEM file of the authority that signed it, or correct the server's certificate or the "
     "host in DEFTUNES_API_URL"
 )
+
+
+def passes(status: int) -> bool:
+    """Whether an error status is one that passes by itself: some of the client's, nearly all of the server's."""
+    return status in _PASSING or (status >= 500 and status not in _NEVER_PASSING)
 
 
 def fault_of(error: Exception, where: str, in_head: bool) -> SourceFault | UsageError:
@@ -125,7 +131,7 @@ def _lasting(error: Exception, in_head: bool) -> tuple[str, str] | None:
             case OSError() if cause.errno in _NEVER:
                 return f"{errno.errorcode[cause.errno]} ({cause.strerror})", "correct DEFTUNES_API_URL or the network"
     if isinstance(error, httpx.ProxyError) and (status := _status(str(error))):
-        if status in PASSING or status >= 500:
+        if passes(status):
             return None
         return f"a proxy that answers {error}", "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY and its user and password"
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.ProxyError):

@@ -14,9 +14,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import msgspec
+
+from deftunes_extract.link_header import announces_page
 
 _LONGEST = 200
 """Characters shown of one claim."""
@@ -41,6 +42,7 @@ _THINGS = _set(
     "documents docs element elements entry entries match matches user users session sessions data"
 )
 _PLURALS = _set("records rows items results hits entities elements entries matches found matched")
+_PIECES = _set("page pages part parts batch batches chunk chunks segment segments")
 _FOLLOWERS = (
     _PAGING
     | _THINGS
@@ -62,9 +64,9 @@ _RATES = _set("rate ratelimit throttle quota limit limits retry cache")
 _OTHER = _set(
     "x has is any more next prev previous total totals count counts num number no of size current first last "
     "remaining left truncated partial incomplete continued continue complete completed final finished end eof "
-    "info meta to in continuation skiptoken nextlink scroll estimated"
+    "info meta to in continuation skiptoken nextlink scroll full overall grand additional further continues estimated"
 )
-_WORDS = _PAGING | _THINGS | _FOLLOWERS | _TECHNICAL | _OTHER
+_WORDS = _PAGING | _THINGS | _PIECES | _FOLLOWERS | _TECHNICAL | _OTHER
 _JOINED = re.compile(f"x?((?:{'|'.join(sorted(_WORDS - {'x'}, key=len, reverse=True))})+)")
 _WORD = re.compile("|".join(sorted(_WORDS - {"x"}, key=len, reverse=True)))
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
@@ -75,11 +77,6 @@ _NO = frozenset({"false", "no", "n", "f", "off", "0"})
 _NUMBER = re.compile(r"[~≈>]?\s*(\d[\d,_ ]*)(?:\.0*)?\s*\+?")
 _OF = re.compile(r"(\d+)\s*(?:/|of)\s*(\d+)")
 _RANGE = re.compile(r"(?:([A-Za-z_][\w-]*)[ =:]+)?(?:(\d+)\s*-\s*(\d+)|\*)\s*/\s*(\d+|\*)")
-
-_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^;,\"]*))?)*\s*;?)")
-_PARAMETER = re.compile(r";\s*([^\s=;,]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^;,\"]*)))?")
-_BARE_NEXT = re.compile(r"\brel\s*=\s*[\"']?(?:[^\"';,]*\s)?next\b", re.IGNORECASE)
-_FIRST_PAGE = frozenset({"page", "p", "pagenumber", "number", "pageno", "pageindex", "offset", "start", "skip", "from"})
 
 
 class Repeats:
@@ -111,7 +108,7 @@ def claims_of_head(status: int, headers: Iterable[tuple[bytes, bytes]], asked: s
     raw = [(name.decode("latin-1"), value.decode("latin-1")[:_LONGEST_READ]) for name, value in headers]
     for name, value in raw:
         if name.lower() == "link":
-            claim = _link_claims(value, asked)
+            claim = announces_page(value, asked)
         elif name.lower() == "content-range":
             claim = _range_claims(value, came)
         else:
@@ -155,17 +152,20 @@ def _says_more(words: Sequence[str], value: str, came: int) -> bool:
         return value not in _NOTHING and not {"learn", "read", "see"} & has and (not after or after[0] in _FOLLOWERS)
     if {"prev", "previous"} & has:
         return bool({"page", "pages"} & has) and value not in _NOTHING
-    number = _number(value)
-    if {"truncated", "partial", "incomplete", "continued"} & has:
-        return value in _YES or bool(number)
-    if {"complete", "completed", "final", "finished", "eof", "end"} & has or ("last" in has and number is None):
+    of = _OF.fullmatch(value)
+    number = int(of[2]) if of else _number(value)
+    if {"truncated", "partial", "incomplete", "continued", "continue", "continues"} & has:
+        return value not in _NOTHING
+    if {"complete", "completed", "final", "finished"} & has:
+        return value in _NO
+    if {"eof", "end"} & has or ("last" in has and number is None):
         return value in _NO - {"0"}
-    if {"remaining", "left"} & has:
-        return bool(number) and bool(has & (_PAGING | _THINGS))
+    if {"remaining", "left", "additional", "further"} & has:
+        return bool(number) and bool(has & (_PAGING | _THINGS | _PIECES))
     if {"cursor", "scroll"} & has or ({"token", "marker", "bookmark"} & has and _PAGING & has):
         return value not in _NOTHING and not {"prev", "previous", "first", "start", "end", "current"} & has
-    if "pages" in has or "page" in has:
-        return _page_claims(words, value, number)
+    if _PIECES & has:
+        return _page_claims(words, number, bool(of))
     if number is None:
         return False
     if words[-1] == "offset":
@@ -183,17 +183,15 @@ def _is_of_what_follows(words: Sequence[str]) -> bool:
     return False
 
 
-def _page_claims(words: Sequence[str], value: str, number: int | None) -> bool:
+def _page_claims(words: Sequence[str], number: int | None, of: bool) -> bool:
     """Claims about pages: how many there are, or that this is not the first."""
     has = set(words)
-    if of := _OF.fullmatch(value):
-        return int(of[2]) > 1
-    if number is None or {"size", "per"} & has:
+    if number is None or number < 2 or {"size", "per"} & has:
         return False
-    return number > 1 and (bool({"pages", "total", "count", "last", "max", "num"} & has) or words[-1] in _PAGE_NUMBER)
+    return of or bool({"total", "count", "last", "max", "num"} & has) or words[-1] in _PAGE_NUMBER | _PIECES
 
 
-_PAGE_NUMBER = frozenset({"page", "number", "current", "index", "no"})
+_PAGE_NUMBER = frozenset({"number", "current", "index", "no"})
 
 
 def _counts_records(words: Sequence[str]) -> bool:
@@ -203,7 +201,7 @@ def _counts_records(words: Sequence[str]) -> bool:
         return last == "size" and bool({"result", "results", "collection", "resultset"} & set(words))
     if {"max", "min"} & set(words):
         return False
-    if {"total", "totals", "count", "counts"} & set(words):
+    if {"total", "totals", "count", "counts", "available"} & set(words):
         return True
     return last in _PLURALS or (last in ("users", "sessions") and set(words) <= _WORDS)
 
@@ -256,40 +254,3 @@ def _range_claims(value: str, came: int) -> bool:
         return total != "*" and int(total) > came and (unit or "").lower() != "bytes"
     held = int(last) + 1 if (unit or "").lower() == "bytes" else min(int(last) + 1, came)
     return int(first) > 0 or (total != "*" and int(total) > held)
-
-
-def _link_claims(value: str, asked: str) -> bool:
-    """Whether a Link header (RFC 8288) names a next or an earlier page, or a first and a last that differ."""
-    targets: dict[str, str] = {}
-    for relations, target in _links(value, asked):
-        for relation in relations:
-            targets.setdefault(relation, target)
-    if targets.keys() & {"next", "prev", "previous", "next-archive", "prev-archive"}:
-        return True
-    if "last" not in targets:
-        return "<" not in value and bool(_BARE_NEXT.search(value))
-    return bool(_page_key(targets["last"]) - _page_key(targets.get("first", asked)))
-
-
-def _links(value: str, asked: str) -> Iterator[tuple[list[str], str]]:
-    """Relations and target of every link whose context is the reply itself."""
-    for match in _LINK.finditer(value):
-        parameters: dict[str, str] = {}
-        for name, quoted, single, plain in _PARAMETER.findall(match[2]):
-            # RFC 8288 3.3: of a relation given twice the first one counts
-            parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or single or plain.strip())
-        context = urljoin(asked, parameters.get("anchor", ""))
-        if context.partition("#")[0] == asked:
-            # an extension relation is a URI, and its last part names it
-            yield [re.split(r"[/#:]", one.lower())[-1] for one in parameters.get("rel", "").split()], match[1]
-
-
-def _page_key(url: str) -> frozenset[tuple[str, str]]:
-    """What of a URL tells pages apart: the end of its path, and its query without what says the first page."""
-    path, query = urlsplit(url).path, urlsplit(url).query
-    return frozenset({("", path.rstrip("/").rpartition("/")[2])} if path else ()) | frozenset(
-        (name, value)
-        for name, value in parse_qsl(query)
-        if not (re.sub(r"[^a-z]", "", name.lower()).removesuffix("number") in _FIRST_PAGE and value in ("0", "1"))
-        and not {"size", "per", "limit"} & set(words_of(name))
-    )
