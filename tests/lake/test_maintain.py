@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from lake_cases import FEBRUARY, JANUARY, LakeCase
 
-from deftunes_contract.exits import Temporary
+from deftunes_contract.exits import DataRefused, Temporary
 from deftunes_contract.zones import branch
 from deftunes_lake import maintain as maintain_module
-from deftunes_lake.maintain import maintain
+from deftunes_lake import tables as tables_module
+from deftunes_lake.folders import had_branch
+from deftunes_lake.maintain import _drop_branches, maintain
 from deftunes_lake.native import load_table
+from deftunes_lake.orphans import Orphans
 from deftunes_lake.snapshots import branch_head, main_head, refs_of
+from deftunes_lake.staging import restart_branch
+from deftunes_lake.tables import ensure_tables
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(maintain_module, "datetime", Later)
     # for strays ten days from now would mean that files of this moment are old: Iceberg refuses that
-    monkeypatch.setattr(maintain_module, "_remove_orphans", lambda *_, **__: 0)
+    monkeypatch.setattr(maintain_module, "find_orphans", lambda *_: Orphans(0, 0))
 
 
 def _many_small_files(case: LakeCase) -> None:
@@ -127,3 +134,101 @@ def test_when_quiet_does_not_wait_for_forgotten_branches(case: LakeCase) -> None
     case.stage("users", 7, JANUARY, "forgotten")
     done = [one for one in maintain(case.spark, case.settings, when_quiet=True) if one.table == case.table("users")]
     assert done[0].branches == (branch("forgotten", JANUARY),)
+
+
+def _age(case: LakeCase, entity: str, days: int = 9) -> dict[str, int]:
+    """Let all files of a table's folder be so old; returns them, with their sizes."""
+    folder, then = Path(case.settings.warehouse) / case.settings.database / entity, time.time() - days * 86400
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    for file in files:
+        os.utime(file, (then, then))
+    return {str(file): file.stat().st_size for file in files}
+
+
+def _point_at(case: LakeCase, entity: str, metadata: Path | None) -> None:
+    """Let the catalog forget a table, or name another of its metadata files."""
+    whose = (entity, case.settings.database)
+    with sqlite3.connect(case.settings.catalog_file) as connection:
+        if metadata is None:
+            connection.execute("DELETE FROM iceberg_tables WHERE table_name = ? AND table_namespace = ?", whose)
+            return
+        connection.execute(
+            "UPDATE iceberg_tables SET metadata_location = ? WHERE table_name = ? AND table_namespace = ?",
+            (str(metadata), *whose),
+        )
+
+
+def test_the_files_of_a_table_that_the_catalog_lost_are_no_strays(
+    case: LakeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in ("a", "b", "c"):
+        case.stage_and_judge("users", 5, JANUARY, run)
+        case.publish(["users"], JANUARY, run)
+    _age(case, "users")
+    _point_at(case, "users", None)
+    # a release that did not look made an empty table beside the old one
+    monkeypatch.setattr(tables_module, "refuse_lost", lambda *_: None)
+    ensure_tables(case.spark, case.settings, ["users"])
+    case.stage_and_judge("users", 3, FEBRUARY, "d")
+    case.publish(["users"], FEBRUARY, "d")
+    before = _age(case, "users")
+    (would,) = [one for one in maintain(case.spark, case.settings, dry_run=True) if one.table == case.table("users")]
+    assert would.orphans > would.files // 10
+    assert "another one, with rows" in str(would)
+    assert f"{would.orphans} strays removed of {would.files} files; refused" in str(would)
+    with pytest.raises(DataRefused, match="users: .*--allow-orphans users"):
+        maintain(case.spark, case.settings)
+    with pytest.raises(DataRefused, match="Restore the catalog"):
+        maintain(case.spark, case.settings, allow_orphans=["sessions"])
+    assert _age(case, "users") == before
+    # who knows better names the table
+    shown = case.public("users")
+    (done,) = [
+        one for one in maintain(case.spark, case.settings, allow_orphans=["users"]) if one.table == case.table("users")
+    ]
+    assert (done.orphans, done.suspicious) == (would.orphans, "")
+    assert case.public("users") == shown
+
+
+def test_a_catalog_from_an_old_backup_does_not_cost_what_came_after_it(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5, JANUARY, "a")
+    case.publish(["users"], JANUARY, "a")
+    folder = Path(case.settings.warehouse) / case.settings.database / "users" / "metadata"
+    backup = max(folder.glob("*.metadata.json"))
+    for run in ("b", "c"):
+        case.stage_and_judge("users", 4, FEBRUARY, run)
+        case.publish(["users"], FEBRUARY, run)
+    _point_at(case, "users", backup)
+    before = _age(case, "users")
+    with pytest.raises(DataRefused, match="the catalog is older than its table"):
+        maintain(case.spark, case.settings)
+    assert _age(case, "users") == before
+
+
+def test_many_strays_are_refused_and_a_killed_writes_few_are_not(case: LakeCase) -> None:
+    case.stage_and_judge("users", 5)
+    case.publish(["users"])
+    folder = Path(case.settings.warehouse) / case.settings.database / "users" / "data"
+    for number in range(6):
+        (folder / f"stray-{number}.parquet").write_bytes(b"left by a killed writer")
+    before = _age(case, "users")
+    with pytest.raises(DataRefused, match=r"expected at most 5 of the \d+ files .* found 6"):
+        maintain(case.spark, case.settings)
+    assert _age(case, "users") == before
+    (folder / "stray-0.parquet").unlink()
+    (done,) = [one for one in maintain(case.spark, case.settings) if one.table == case.table("users")]
+    assert done.orphans == 5
+    assert case.public("users")["2020-02-01"][0] == 5
+
+
+def test_an_empty_branch_is_as_old_as_its_first_metadata_file(case: LakeCase) -> None:
+    """Main may be a year old when a run begins its branch there: the branch is young, and its run needs it."""
+    case.stage_and_judge("users", 5)
+    case.publish(["users"])
+    time.sleep(1)
+    before = datetime.now(UTC)
+    restart_branch(case.spark, case.table("users"), branch("running", FEBRUARY))
+    drop = partial(_drop_branches, case.spark, case.table("users"), dry_run=True)
+    assert drop(before) == ()
+    assert drop(datetime.now(UTC)) == (branch("running", FEBRUARY),)
+    assert not had_branch(case.spark, load_table(case.spark, case.table("users")), branch("running", FEBRUARY), before)

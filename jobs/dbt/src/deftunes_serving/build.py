@@ -10,6 +10,7 @@ now, so calling it again, for months in any order, gives the same tables. What p
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,13 +94,15 @@ def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
         if not copy.exists():
             # the first build loads every interval there is, and its tests must look at every interval too
             order = Order(order.start, order.end, full_refresh=True, select=order.select)
-        environment = {
-            "DEFTUNES_DBT_FILE": str(copy),
-            "DEFTUNES_DBT_SERVED": str(file),
-            "DEFTUNES_DBT_THREADS": str(settings.threads),
-        }
         began = datetime.now(UTC).replace(tzinfo=None)
-        outcome = judge(_run(settings, order, environment, unchanged := f"{_shown(settings)} is as it was"), unchanged)
+        with _writable_name(copy) as name:
+            environment = {
+                "DEFTUNES_DBT_FILE": str(name),
+                "DEFTUNES_DBT_SERVED": str(file),
+                "DEFTUNES_DBT_THREADS": str(settings.threads),
+            }
+            results = _run(settings, order, environment, unchanged := f"{_shown(settings)} is as it was")
+            outcome = judge(results, unchanged)
         return outcome, _sales(copy, began)
 
 
@@ -131,6 +134,22 @@ def _serving(settings: ServingSettings) -> Iterator[tuple[Path, Path]]:
         file = Path(folder) / settings.serving_file
         with brought(client_of(), settings.serving, file), rebuilt(file, settings.lock_seconds) as copy:
             yield copy, file
+
+
+@contextmanager
+def _writable_name(file: Path) -> Iterator[Path]:
+    """Where DuckDB can write a file: it takes what follows a '?' in a path for options, and looks for the file's log
+    elsewhere. A file in a folder with such a name is built in the temporary folder."""
+    if "?" not in str(file.parent):
+        yield file
+        return
+    with tempfile.TemporaryDirectory(prefix="deftunes-serving-") as folder:
+        elsewhere = Path(folder) / file.name
+        if file.exists():
+            shutil.copyfile(file, elsewhere)
+        yield elsewhere
+        if elsewhere.exists():
+            shutil.copyfile(elsewhere, file)
 
 
 def _shown(settings: ServingSettings) -> str:

@@ -130,6 +130,8 @@ class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
                     f"DEFTUNES_SERVING: a DuckDB file must not be called like a schema, found {name}; "
                     f"call it e.g. {SERVING_FILE}"
                 )
+            if "?" in name:
+                raise UsageError(f"DEFTUNES_SERVING: DuckDB cannot write a file with a '?' in its name, found {name!r}")
             if self.is_distant:
                 if not re.fullmatch(r"s3://[^/]+/(.+/)?[^/]+", self.serving):
                     raise UsageError(f"DEFTUNES_SERVING: expected s3://bucket/key, found {self.serving}")

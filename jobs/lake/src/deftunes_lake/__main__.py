@@ -20,7 +20,7 @@ from deftunes_lake.rollback import rollback
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.settings import JarSettings, SparkSettings
 from deftunes_lake.status import TableStatus, as_text, status
-from deftunes_lake.tables import ensure_tables
+from deftunes_lake.tables import QUARANTINE, ensure_tables
 
 EXAMPLES = """\
   deftunes-lake jars
@@ -50,6 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     three.add_argument("--dry-run", action="store_true", help="only say what would be done")
     three.add_argument("--when-quiet", action="store_true", help="end with 75 while the branch of a run is open")
+    three.add_argument(
+        "--allow-orphans",
+        action="append",
+        default=[],
+        choices=(*ENTITIES, QUARANTINE),
+        metavar="TABLE",
+        help="remove the strays of this table, however many they are; repeatable",
+    )
     four = verbs.add_parser("status", help="what is public, by which run, and what waits on branches")
     four.add_argument("--json", action="store_true", help="for programs")
     return parser
@@ -122,6 +130,7 @@ def _maintain(arguments: argparse.Namespace) -> str:
         older_than_days=arguments.older_than_days,
         dry_run=arguments.dry_run,
         when_quiet=arguments.when_quiet,
+        allow_orphans=arguments.allow_orphans,
     )
     return f"{'would maintain' if arguments.dry_run else 'maintained'} {len(done)} tables: {'; '.join(map(str, done))}"
 

@@ -1,29 +1,34 @@
 """Maintenance: small files become large, old snapshots and stray files go; what is public stays row for row the same.
 
 Data flow: table → the same table. What protects it: every step is one of Iceberg's own, tags and branches protect the
-snapshots that they stand on, files younger than three days are never strays (a running write owns them), and lost
-races are tried again. Run alone: `deftunes-lake maintain --dry-run`, then without.
+snapshots that they stand on, files younger than three days are never strays (a running write owns them), more strays
+than killed writes leave stop everything before it begins (orphans.py), and lost races are tried again. Run alone:
+`deftunes-lake maintain --dry-run`, then without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import Temporary
+from deftunes_contract.exits import DataRefused, Temporary
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.native import JAVA_ERRORS, Conflict, NoTable, causes, first_line, load_table
+from deftunes_lake.folders import had_branch
+from deftunes_lake.native import NoTable, load_table
+from deftunes_lake.orphans import Orphans, call, find_orphans, remove_orphans, sql_timestamp
 from deftunes_lake.races import until_settled
 from deftunes_lake.refs import change_refs
 from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
-from deftunes_lake.tables import CATALOG, QUARANTINE, table_name
+from deftunes_lake.tables import QUARANTINE, table_name
 
+LEAST_DAYS = 1
+"""Younger snapshots and branches stay: all stages of a run together may take 14 hours (activeDeadlineSeconds in the
+chart's values.yaml)."""
 LEAST_ORPHAN_DAYS = 3
 """A file of no snapshot may belong to a write that has not committed yet; none takes three days."""
 SMALL_FILE_BYTES = 384 << 20
@@ -38,7 +43,8 @@ class Maintained:
     """What was done to one table, or with a dry run what would be.
 
     compacted: data files rewritten (dry run: small files in partitions that have enough of them). branches: names of
-    dropped branches. snapshots, orphans: how many were removed.
+    dropped branches. snapshots, orphans: how many were removed. files: all that lie in the table's folder, counted when
+    there are orphans. suspicious: why the orphans would not be removed (dry run only).
     """
 
     table: str
@@ -47,11 +53,16 @@ class Maintained:
     branches: tuple[str, ...]
     snapshots: int
     orphans: int
+    files: int = 0
+    suspicious: str = ""
 
     def __str__(self) -> str:
+        of = f" of {self.files} files" if self.files else ""
+        refused = f"; refused, {self.suspicious}" if self.suspicious else ""
         return (
             f"{self.table}: {self.compacted} files compacted, {self.manifests} manifests rewritten, "
-            f"{len(self.branches)} branches dropped, {self.snapshots} snapshots expired, {self.orphans} strays removed"
+            f"{len(self.branches)} branches dropped, {self.snapshots} snapshots expired, "
+            f"{self.orphans} strays removed{of}{refused}"
         )
 
 
@@ -62,27 +73,60 @@ def maintain(
     older_than_days: int = 7,
     dry_run: bool = False,
     when_quiet: bool = False,
+    allow_orphans: Collection[str] = (),
 ) -> tuple[Maintained, ...]:
     """Maintain the entity tables and the quarantine; tables that are not there are named and left out.
 
     Run branches and unprotected snapshots older than `older_than_days` go; strays need at least three days. Raises
     Temporary when others kept winning, and with `when_quiet` before anything is touched when a run's branch is open:
-    younger than that, or still empty, when its age cannot be told.
+    younger than that, or still empty, when its age cannot be told. Raises DataRefused before anything is touched when
+    the strays of a table that is not in `allow_orphans` are too many for killed writes, or are another table's history.
     """
     log = structlog.get_logger("lake")
+    older_than_days = max(older_than_days, LEAST_DAYS)
     if when_quiet:
         _refuse_open_branches(spark, settings, datetime.now(UTC) - timedelta(days=older_than_days))
+    stray = datetime.now(UTC) - timedelta(days=max(older_than_days, LEAST_ORPHAN_DAYS))
+    orphans = _find_orphans(spark, settings, stray)
+    refused = {entity: o for entity, o in orphans.items() if o.suspicious and entity not in allow_orphans}
+    if refused and not dry_run:
+        raise DataRefused(_refusal(refused))
     done: list[Maintained] = []
     for entity in (*ENTITIES, QUARANTINE):
         name = table_name(settings, entity)
         try:
-            result = _maintain(spark, name, older_than_days, dry_run=dry_run)
+            result = _maintain(spark, name, older_than_days, orphans.get(entity, Orphans(0, 0)), stray, dry_run=dry_run)
         except NoTable:
             log.warning(f"{name} is not there, so there is nothing to maintain; run deftunes-lake create")
             continue
+        if entity in refused:
+            result = replace(result, suspicious=refused[entity].suspicious)
         log.info(f"{'would have: ' if dry_run else ''}{result}")
         done.append(result)
     return tuple(done)
+
+
+def _find_orphans(spark: SparkSession, settings: LakeSettings, stray: datetime) -> dict[str, Orphans]:
+    """Entity → its orphans; tables that are not there are left out."""
+    found: dict[str, Orphans] = {}
+    for entity in (*ENTITIES, QUARANTINE):
+        name = table_name(settings, entity)
+        try:
+            load_table(spark, name)  # raises NoTable, where SQL would speak of its metadata table
+        except NoTable:
+            continue
+        found[entity] = find_orphans(spark, name, stray)
+    return found
+
+
+def _refusal(refused: Mapping[str, Orphans]) -> str:
+    reasons = "; ".join(f"{entity}: {orphans.suspicious}" for entity, orphans in refused.items())
+    flags = " ".join(f"--allow-orphans {entity}" for entity in refused)
+    return (
+        f"{reasons}. Nothing was changed in any table: such files are what a lost catalog, or one from an old backup, "
+        f"leaves without an owner. Restore the catalog first; if nobody needs them, look at deftunes-lake maintain "
+        f"--dry-run and call deftunes-lake maintain {flags}"
+    )
 
 
 def _refuse_open_branches(spark: SparkSession, settings: LakeSettings, old: datetime) -> None:
@@ -103,10 +147,11 @@ def _refuse_open_branches(spark: SparkSession, settings: LakeSettings, old: date
                 )
 
 
-def _maintain(spark: SparkSession, name: str, days: int, *, dry_run: bool) -> Maintained:
+def _maintain(
+    spark: SparkSession, name: str, days: int, orphans: Orphans, stray: datetime, *, dry_run: bool
+) -> Maintained:
     load_table(spark, name)  # raises NoTable, where SQL would speak of its metadata table
-    now = datetime.now(UTC)
-    old, stray = now - timedelta(days=days), now - timedelta(days=max(days, LEAST_ORPHAN_DAYS))
+    old = datetime.now(UTC) - timedelta(days=days)
     # rewriting first: what it makes superfluous ages from today on
     compacted, manifests = _compact(spark, name, dry_run=dry_run)
     branches = until_settled(f"dropping branches of {name}", lambda: _drop_branches(spark, name, old, dry_run=dry_run))
@@ -116,7 +161,10 @@ def _maintain(spark: SparkSession, name: str, days: int, *, dry_run: bool) -> Ma
         manifests=manifests,
         branches=branches,
         snapshots=_expire(spark, name, old, dry_run=dry_run),
-        orphans=_remove_orphans(spark, name, stray, dry_run=dry_run),
+        orphans=orphans.found
+        if dry_run or not orphans.found
+        else len(remove_orphans(spark, name, stray, dry_run=False)),
+        files=orphans.total,
     )
 
 
@@ -132,23 +180,26 @@ def _compact(spark: SparkSession, name: str, *, dry_run: bool) -> tuple[int, int
     rewritten = 0
     if small:
         options = f"map('min-input-files', '{LEAST_SMALL_FILES}')"
-        rewritten = _call(spark, "rewrite_data_files", name, {"options": options})[0]["rewritten_data_files_count"]
-    manifests = _call(spark, "rewrite_manifests", name, {})[0]["rewritten_manifests_count"]
+        rewritten = call(spark, "rewrite_data_files", name, {"options": options})[0]["rewritten_data_files_count"]
+    manifests = call(spark, "rewrite_manifests", name, {})[0]["rewritten_manifests_count"]
     return int(rewritten), int(manifests)
 
 
 def _drop_branches(spark: SparkSession, name: str, old: datetime, *, dry_run: bool) -> tuple[str, ...]:
     """Drop branches that runs left behind.
 
-    An empty branch has the age of main's head, so a young one may go with the old; the run that just began it then
-    ends with Temporary and begins it again.
+    An empty branch has the age of main's head, so it goes only if it stood there already that long ago. One that was
+    left then and begun anew since still goes; its run ends with Temporary and begins it again.
     """
     table = load_table(spark, name)
+    branches = refs_of(table).branches
     dropped = []
-    for branch, head in sorted(refs_of(table).branches.items()):
+    for branch, head in sorted(branches.items()):
         snapshot = snapshot_of(table, head)
-        if branch.startswith(RUN_BRANCHES) and snapshot is not None and snapshot.committed_at < old:
-            dropped.append(branch)
+        aged = snapshot is not None and snapshot.committed_at < old
+        if aged and branch.startswith(RUN_BRANCHES):
+            empty = head == branches.get(MAIN)
+            dropped += [branch] if not empty or had_branch(spark, table, branch, old) else []
     if dropped and not dry_run:
         change_refs(table, branches=dict.fromkeys(dropped))
     return tuple(dropped)
@@ -159,33 +210,5 @@ def _expire(spark: SparkSession, name: str, old: datetime, *, dry_run: bool) -> 
     expiring = table.expireSnapshots().expireOlderThan(int(old.timestamp() * 1000)).retainLast(1)
     count = len(expiring.apply())
     if count and not dry_run:
-        _call(spark, "expire_snapshots", name, {"older_than": _timestamp(old), "retain_last": "1"})
+        call(spark, "expire_snapshots", name, {"older_than": sql_timestamp(old), "retain_last": "1"})
     return count
-
-
-def _remove_orphans(spark: SparkSession, name: str, stray: datetime, *, dry_run: bool) -> int:
-    # without prefix_listing S3 is listed folder by folder through Hadoop
-    on_s3 = str(load_table(spark, name).location()).startswith("s3")
-    arguments = {"older_than": _timestamp(stray), "dry_run": str(dry_run).lower(), "prefix_listing": str(on_s3).lower()}
-    return len(_call(spark, "remove_orphan_files", name, arguments))
-
-
-def _timestamp(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f}'"
-
-
-def _call(spark: SparkSession, procedure: str, name: str, arguments: Mapping[str, str]) -> list[Any]:
-    """One of Iceberg's procedures on a table; lost races are tried again."""
-    given = ", ".join(f"{key} => {value}" for key, value in arguments.items())
-    statement = f"CALL {CATALOG}.system.{procedure}(table => '{name}'"
-    statement += f", {given})" if given else ")"
-
-    def step() -> list[Any]:
-        try:
-            return spark.sql(statement).collect()
-        except JAVA_ERRORS as error:
-            if causes(error) & {"CommitFailedException", "ValidationException"}:
-                raise Conflict(first_line(error)) from error
-            raise
-
-    return until_settled(f"{procedure} of {name}", step)

@@ -14,9 +14,10 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES, Entity, Field, load
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.exits import DataRefused, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
+from deftunes_lake.folders import refuse_lost
 from deftunes_lake.native import JAVA_ERRORS, Conflict, NoTable, causes, committing, first_line, load_table
 from deftunes_lake.races import until_settled
 from deftunes_lake.types import column_sql, literal, quoted, spark_schema, spark_type
@@ -60,14 +61,45 @@ def ensure_tables(
     """Make the database and tables, each with a first snapshot; grow those that are there to their contracts.
 
     Any number of processes may do so at once. Returns what was done, one sentence each, nothing when all was as it
-    should be. Raises DataRefused when a table contradicts its contract, Temporary when others kept winning.
+    should be. Raises UsageError when a folder holds a table that the catalog has lost, DataRefused when a table
+    contradicts its contract, Temporary when others kept winning.
     """
     done: list[str] = []
-    for entity in map(load, names):
+    entities = [load(name) for name in names]
+    # before anything is made: of a catalog that lost some of its tables, none may be made anew
+    _refuse_lost(spark, settings, entities)
+    for entity in entities:
         name = table_name(settings, entity.name)
         # another process may make or grow the same table meanwhile: then its work is looked at, not repeated
         done += until_settled(f"making {name}", partial(_ensure, spark, settings, name, entity))
     return tuple(done)
+
+
+def _refuse_lost(spark: SparkSession, settings: LakeSettings, entities: Sequence[Entity]) -> None:
+    """Raises UsageError when the catalog names no such table but its folder holds one (folders.py)."""
+    missing = [e for e in entities if not _is_there(spark, settings, e)]
+    if missing:
+        # where a table would lie depends on its database
+        until_settled(f"making database {settings.database}", partial(_create_database, spark, settings))
+    for entity in missing:
+        try:
+            refuse_lost(spark, settings, entity.name)
+        except UsageError:
+            # another process may have made it since, and filled it
+            if not _is_there(spark, settings, entity):
+                raise
+
+
+def _is_there(spark: SparkSession, settings: LakeSettings, entity: Entity) -> bool:
+    try:
+        load_table(spark, table_name(settings, entity.name))
+    except NoTable:
+        return False
+    return True
+
+
+def _create_database(spark: SparkSession, settings: LakeSettings) -> None:
+    _change(spark, f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{quoted(settings.database)}")
 
 
 def _ensure(spark: SparkSession, settings: LakeSettings, name: str, entity: Entity) -> list[str]:
@@ -92,7 +124,7 @@ def _ensure(spark: SparkSession, settings: LakeSettings, name: str, entity: Enti
 
 
 def _create(spark: SparkSession, settings: LakeSettings, name: str, entity: Entity) -> None:
-    _change(spark, f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{quoted(settings.database)}")
+    _create_database(spark, settings)
     columns = ",\n  ".join(column_sql(column) for column in entity.columns)
     properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in PROPERTIES.items())
     _change(
