@@ -72,4 +72,15 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
         )
         del public["2020-02-01"]
         assert worker.call("public", entity="sessions") == public
+
+        # a catalog that has lost a table, or all of them, does not begin empty ones beside the old
+        glue = aws.client("glue")
+        glue.delete_table(DatabaseName="deftunes_transform", Name="sessions")
+        for _ in range(2):
+            refused = worker.call("create")
+            assert refused.startswith("UsageError: expected no table in s3://")
+            assert "sessions" in refused
+            assert "the Glue catalog" in refused
+            glue.delete_database(Name="deftunes_transform")
+        assert not glue.get_tables(DatabaseName="deftunes_transform")["TableList"]
         worker.close()

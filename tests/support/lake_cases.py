@@ -122,6 +122,10 @@ class LakeCase:
         """See deftunes_lake.rollback."""
         return rollback(self.spark, self.settings, entities, Interval.of_ingest_on(ingest_on))
 
+    def create(self) -> tuple[str, ...]:
+        """See deftunes_lake.tables."""
+        return ensure_tables(self.spark, self.settings)
+
     def maintain(self) -> str:
         """See deftunes_lake.maintain."""
         return "; ".join(str(done) for done in maintain(self.spark, self.settings))
