@@ -210,6 +210,10 @@ ENDLESS = {
     "hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     "error": (b"HTTP/1.1 500 Sorry\r\nContent-Type: text/plain\r\n\r\nsorry", b" "),
     "html": (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", b" "),
+    "an error of empty gzip": (
+        b"HTTP/1.1 500 Sorry\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n",
+        gzip.compress(b""),
+    ),
     "empty chunks of gzip": (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n",
         gzip.compress(b""),
@@ -289,6 +293,7 @@ def test_a_servers_own_reason_is_kept(
     assert outcome.code == (75 if status in (202, 500, 503) else 2)
     assert (WORDS[:200] in outcome.said) == (how != "brotli")
     assert WORDS[:205] not in outcome.said
+    assert ("Content-Encoding 'br'" in outcome.said) == (how == "brotli")
 
 
 def test_the_words_of_an_error_are_printable(api: Any, extract: Any) -> None:

@@ -128,7 +128,7 @@ class ApiSource:
             return
         found = f"{code} {reply.reason_phrase}".strip()
         if reply.is_redirect:
-            found += f" to {reply.headers.get('location', 'nowhere')!r}"
+            found += f" to {reply.headers.get('location', 'nowhere')[:TEXT_SHOWN]!r}"
         found += self._said(reply, deadline)
         if passes(code) or code == 202 or wait is not None:
             # 202: being prepared. Retry-After says that asking again helps, whatever the status (RFC 9110 10.2.3)
@@ -151,12 +151,19 @@ class ApiSource:
         # httpcore looks this up when it begins to read the body
         self._request.extensions["timeout"]["read"] = limit
         patience = Deadline(limit)
+
+        def enough() -> None:
+            if len(body) >= _TEXT_BYTES or not patience.remaining:
+                raise SourceFault("enough has been read")
+
         body = b""
         try:
-            for piece in unpack(reply.iter_raw(), coding_of(reply.headers.get_list("content-encoding")), lambda: None):
+            coding = coding_of(reply.headers.get_list("content-encoding"))
+        except SourceFault as other:
+            return f" ({other})"
+        try:
+            for piece in unpack(reply.iter_raw(), coding, enough):
                 body += piece[:_TEXT_BYTES]
-                if len(body) >= _TEXT_BYTES or not patience.remaining:
-                    break
         except (httpx.HTTPError, SourceFault):
             pass  # what has come is what there is to show
         deadline.check(self.name)
