@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import re
 import subprocess
 import sys
 from typing import Any
@@ -120,6 +122,25 @@ def test_cancel_waits_for_the_pods_and_may_be_repeated(cluster: Cluster, world: 
     assert work.cancel(cluster, "j", 5) == "j is cancelled, its pods are gone"
     assert not world.pods
     assert "nothing to cancel" in work.cancel(cluster, "j", 5)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../cronjobs/j", "../../other/jobs/j", "j/log", "j?a=b", "j,k", "J", ".", "-j", "j\n"]
+)
+def test_a_name_that_is_none_reaches_no_other_object_and_not_all_of_them(
+    name: str, cluster: Cluster, world: Any
+) -> None:
+    before = dict(world.jobs)
+    for call in (
+        lambda: work.cancel(cluster, name, 1),
+        lambda: work.logs(cluster, name, print, print),
+        lambda: work.follow(cluster, name, print, print, 1),
+        lambda: cluster.pods(name),
+        lambda: dataclasses.replace(cluster, namespace=name).jobs("x"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(repr(name))):
+            call()
+    assert world.jobs == before
 
 
 def test_help_does_not_import_the_client() -> None:

@@ -8,6 +8,7 @@ cannot expire (410), miss an event or hang on a half-open connection.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,18 @@ class Broken(Temporary):
     """The connection gave way, or the server is not itself; asking again may help."""
 
 
+def object_name(text: str, what: str = "job") -> str:
+    """A name of an object, when Kubernetes allows it: no name may turn a path into that of another object, or of all.
+
+    Raises UsageError.
+    """
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", text):
+        raise UsageError(
+            f"expected the name of a {what} (small letters, digits, dashes and dots), found {text!r}; deftunes job list"
+        )
+    return text
+
+
 @dataclass(frozen=True)
 class Cluster:
     """One namespace of one cluster."""
@@ -69,7 +82,7 @@ class Cluster:
 
     def cron_job(self, name: str) -> Json:
         """One CronJob. Raises Missing."""
-        return self._ask("GET", "/apis/batch/v1", "cronjobs", name)
+        return self._ask("GET", "/apis/batch/v1", "cronjobs", object_name(name))
 
     def jobs(self, selector: str) -> list[Json]:
         """Jobs by label."""
@@ -77,7 +90,7 @@ class Cluster:
 
     def job(self, name: str) -> Json:
         """One Job. Raises Missing."""
-        return self._ask("GET", "/apis/batch/v1", "jobs", name)
+        return self._ask("GET", "/apis/batch/v1", "jobs", object_name(name))
 
     def create_job(self, body: Json) -> Json:
         """Make a Job. The name is unique, so a name that is taken after a lost answer is ours."""
@@ -98,11 +111,11 @@ class Cluster:
     def delete_job(self, name: str) -> None:
         """Ask for a Job's end; it is there until its pods are gone. Raises Missing."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
-        self._ask("DELETE", "/apis/batch/v1", "jobs", name, body=body)
+        self._ask("DELETE", "/apis/batch/v1", "jobs", object_name(name), body=body)
 
     def pods(self, job: str) -> list[Json]:
         """Pods of a Job, oldest first."""
-        found = self._items("/api/v1", "pods", labelSelector=f"batch.kubernetes.io/job-name={job}")
+        found = self._items("/api/v1", "pods", labelSelector=f"batch.kubernetes.io/job-name={object_name(job)}")
         return sorted(found, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["name"]))
 
     def events(self, name: str) -> list[Json]:
@@ -141,7 +154,7 @@ class Cluster:
         return self._json(answer)
 
     def _path(self, group: str, kind: str, name: str = "") -> str:
-        return f"{group}/namespaces/{self.namespace}/{kind}" + (f"/{name}" if name else "")
+        return f"{group}/namespaces/{object_name(self.namespace, 'namespace')}/{kind}" + (f"/{name}" if name else "")
 
     def _open(self, method: str, path: str, query: dict[str, str], body: Json | None) -> BaseHTTPResponse:
         """Ask once. Raises the sentence for the answer's status."""
