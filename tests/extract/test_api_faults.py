@@ -326,7 +326,20 @@ def test_a_reply_that_is_being_prepared_is_temporary(api: Any, extract: Any) -> 
     assert "preparing" in outcome.said
 
 
-@pytest.mark.parametrize("value", ["soon", "", "-5", "nan", "1e9", "٣", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "",
+        "-5",
+        "nan",
+        "1e9",
+        "Mon, 01 Jan 99999 00:00:00 GMT",
+        "Mon, 01 Jan 2020 00:00:00 +9999",
+        "٣",
+        "99999999999999999999",
+    ],
+)
 def test_a_time_that_cannot_be_read_is_none(api: Any, extract: Any, make: Any, value: str) -> None:
     headers = {"Retry-After": value.encode().decode("latin-1")}
     api.say(api.body(b"no such path", 404, headers=headers))

@@ -115,6 +115,7 @@ MORE = [
     ("X-More", "/users?page=2"),
     ("X-Incomplete-Results", "true"),
     ("X-Complete", "false"),
+    ("X-Result-Not-Complete", "true"),
     ("X-Is-Last-Page", "false"),
     ("X-Records-Remaining", "40"),
     ("X-Pagination-Remaining", "40"),

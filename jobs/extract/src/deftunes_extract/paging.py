@@ -62,7 +62,7 @@ _TECHNICAL = _set(
 )
 _RATES = _set("rate ratelimit throttle quota limit limits retry cache")
 _OTHER = _set(
-    "x has is any more next prev previous total totals count counts num number no of size current first last "
+    "x not has is any more next prev previous total totals count counts num number no of size current first last "
     "remaining left truncated partial incomplete continued continue complete completed final finished end eof "
     "info meta to in continuation skiptoken nextlink scroll full overall grand additional further continues estimated"
 )
@@ -157,7 +157,7 @@ def _says_more(words: Sequence[str], value: str, came: int) -> bool:
     if {"truncated", "partial", "incomplete", "continued", "continue", "continues"} & has:
         return value not in _NOTHING
     if {"complete", "completed", "final", "finished"} & has:
-        return value in _NO
+        return value in (_YES | {"1"} if "not" in has else _NO)
     if {"eof", "end"} & has or ("last" in has and number is None):
         return value in _NO - {"0"}
     if {"remaining", "left", "additional", "further"} & has:
