@@ -20,9 +20,9 @@ from deftunes_contract.entity import Severity
 from deftunes_contract.exits import DataRefused
 from deftunes_contract.gate import GateResult, RuleResult
 from deftunes_contract.interval import Interval
+from deftunes_contract.redaction import printable, register
 from deftunes_contract.shelf import open_shelf
 from deftunes_contract.summary import StagedSummary
-from deftunes_contract.visible import visible
 from deftunes_contract.zones import quality_report
 from deftunes_quality.gate import pass_gates
 from deftunes_quality.report import publish_report, render_report
@@ -127,7 +127,7 @@ def test_every_field_of_a_result_is_text(text: str) -> None:
     )
     page.encode()
     seen = seen_harmless(page)
-    shown = visible(text)
+    shown = printable(text)
     assert shown.isprintable()
     assert seen.texts_of("code").count(shown) == 5, "run, table, source and an example of each rule"
     assert seen.texts_of("code").count(f"x{shown}") == 2
@@ -153,7 +153,7 @@ def test_values_of_failing_rows_are_text(ground: Any) -> None:
     seen = seen_harmless(page)
     codes = seen.texts_of("code")
     examples = [example for one in judged.rules for example in one.examples]
-    assert [visible(example) for example in sorted(examples)] == sorted(code for code in codes if code in examples)
+    assert [printable(example) for example in sorted(examples)] == sorted(code for code in codes if code in examples)
     currencies = next(one.examples for one in judged.rules if one.id == "currency_known")
     assert len(currencies) == 5
     assert set(currencies) <= set(texts)
@@ -181,6 +181,15 @@ def test_the_page_says_decision_figures_and_rules() -> None:
     assert "1 failed" in seen.texts_of("span")
     open_page = render_report(result(rules[0], passed=True), summary(amount=None))
     assert "gate open" in Seen(open_page).texts_of("span")
+
+
+def test_no_secret_is_on_the_page() -> None:
+    register("hunter2-of-the-shop")
+    broken = rule(1, "the reply quoted hunter2-of-the-shop and https://me:letmein@shop.example/")
+    page = render_report(result(broken), summary())
+    assert "hunter2" not in page
+    assert "letmein" not in page
+    assert "https://***@shop.example/" in page
 
 
 def test_a_provisional_interval_is_called_so() -> None:

@@ -115,7 +115,7 @@ def test_gates_and_steps_cannot_bring_elements(platform: Any, text: str) -> None
         update={"passed": False, "observed": text, "expected": text, "examples": (text,), "description": text}
     )
     hostile = {
-        "run_id": text,
+        "run_id": "x",
         "passed": False,
         "rules": (broken,),
         "data_docs": f"/{text}",

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from deftunes_cli.dashboard.sales import Artist, CountryMonth, Day, Track
-from deftunes_contract.visible import visible
+from deftunes_contract.redaction import printable
 
 Spec = dict[str, Any]
 
@@ -107,7 +107,7 @@ def to_json(charts: Mapping[str, Spec]) -> str:
 
 def label(text: str, longest: int = LONGEST) -> str:
     """Data as a plotly label: shortened, without control characters, and never read as markup."""
-    seen = visible(text)
+    seen = printable(text)
     short = seen if len(seen) <= longest else seen[: longest - 1].rstrip() + "…"
     return html.escape(short, quote=False)
 

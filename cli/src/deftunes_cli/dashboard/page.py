@@ -34,9 +34,9 @@ from deftunes_cli.verify.public import open_public
 from deftunes_cli.verify.star import open_star
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.exits import NothingToDo
+from deftunes_contract.redaction import printable, redact
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.shelf import open_shelf
-from deftunes_contract.visible import visible
 
 HOP_MONTHS_SHOWN = 12
 """Months of the reconciliation table per entity; a month that does not agree is always shown."""
@@ -147,8 +147,8 @@ def _render(material: _Material, home: Home, settings: LakeSettings, serving: Pa
 
 
 def _finalize(value: Any) -> Any:
-    """What the template prints: data with its control characters made visible."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """What the template prints: text without secrets and with its control characters as escapes."""
+    return redact(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _source(script: str) -> str:

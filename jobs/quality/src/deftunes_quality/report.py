@@ -1,9 +1,9 @@
 """The report of a gate: one page for people, made from the gate's result.
 
 Data flow: `GateResult` + `StagedSummary` → `quality/<entity>/ingest_on=D/run=R/data_docs/index.html`.
-What protects the reader: values of failing rows come from strangers, so every text passes `visible` and the template's
-escaping, and the page's content security policy allows one style sheet, known by its hash, and nothing else: no
-script, no request, no form. The name does not change, so a second judgement replaces the report.
+What protects the reader: values of failing rows come from strangers, so every text passes `printable`, the redactor
+and the template's escaping, and the page's content security policy allows one style sheet, known by its hash, and
+nothing else: no script, no request, no form. The name does not change, so a second judgement replaces the report.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from markupsafe import Markup
 
 from deftunes_contract.entity import Severity
 from deftunes_contract.gate import GateResult, RuleResult
+from deftunes_contract.redaction import printable, redact
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.summary import StagedSummary
-from deftunes_contract.visible import visible
 from deftunes_contract.zones import quality_report
 
 OUTCOMES = ("failed", "warned", "passed", "skipped")
@@ -81,7 +81,7 @@ def _style() -> str:
 
 
 def _finalize(value: Any) -> Any:
-    """What the template prints: numbers shortened, data with its control characters as symbols."""
+    """What the template prints: numbers shortened, text without secrets and with control characters as escapes."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return redact(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
