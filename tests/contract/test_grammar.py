@@ -126,7 +126,7 @@ def test_an_unknown_catalog_is_refused() -> None:
         ("a:b", "{here}/a:b"),
         ("file:///srv/shop%20%231/100%25", "/srv/shop #1/100%"),
         ("file://localhost/srv/a?b", "/srv/a?b"),
-        ("s3://bucket/a#b?c/", "s3://bucket/a#b?c"),
+        ("s3://bucket/a b/100%/", "s3://bucket/a b/100%"),
     ],
 )
 def test_a_path_is_a_path_wherever_it_is_used(
@@ -157,6 +157,10 @@ def test_a_path_is_a_path_wherever_it_is_used(
         "file://lake",
         "s3://",
         "s3:///lake",
+        "s3://bucket/a#b",
+        "s3://bucket/a?b",
+        "s3://bucket/[a]",
+        "s3://bucket/a*",
         "/srv/a\nb",
         "/srv/a\x1bb",
         "file:///srv/a%0Ab",

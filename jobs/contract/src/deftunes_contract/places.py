@@ -15,6 +15,7 @@ from deftunes_contract.exits import UsageError
 S3 = "s3://"
 UNNAMEABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters, line breaks, and bytes that are no UTF-8: no name of a file of the lake holds one."""
+_NO_KEY = re.compile(r"[?#*\[\]{}\\]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:")
 
 
@@ -26,8 +27,11 @@ def in_s3(place: str) -> bool:
 def bucket_and_key(place: str, setting: str = "DEFTUNES_LAKE") -> tuple[str, str]:
     """Bucket and key (or prefix, without slashes around it) of an address in S3. Raises UsageError."""
     bucket, _, key = place.removeprefix(S3).partition("/")
-    if not bucket:
-        raise UsageError(f"{setting}: expected s3://bucket/prefix, found {place!r}: no bucket")
+    if not bucket or _NO_KEY.search(place) or UNNAMEABLE.search(place):
+        raise UsageError(
+            f"{setting}: expected s3://bucket/prefix, text without ?#*[]{{}}\\, at which Iceberg's or DuckDB's "
+            f"client would cut or match, found {place!r}"
+        )
     return bucket, key.strip("/")
 
 
