@@ -82,5 +82,5 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
             assert "sessions" in refused
             assert "the Glue catalog" in refused
             glue.delete_database(Name="deftunes_transform")
-        assert not glue.get_tables(DatabaseName="deftunes_transform")["TableList"]
+        assert not glue.get_databases()["DatabaseList"]
         worker.close()
