@@ -62,7 +62,8 @@ def test_no_command_is_a_usage_error() -> None:
 
 
 def test_load_songs_into_an_existing_database(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    dsn = world.songs_dsn.replace("/deftunes", "/postgres")
+    assert world.database is not None
+    dsn = world.database._owner_dsn("postgres")  # by the socket, so that no password is on the command line
     assert main(["load-songs", "--songs-dsn", dsn, "--songs", "250"]) == 0
     assert "Loaded 250 songs" in capsys.readouterr().out
     with psycopg.connect(dsn) as connection:
@@ -93,10 +94,8 @@ def test_serve_runs_until_ctrl_c(fetch_from: Callable[..., Any]) -> None:
     ports = [str(_free_port()), str(_free_port())]
     options = ["--empty-month", "none", "--no-likes-month", "2020-01", "--fault", "users:http_500"]
     with _serving(*options, "--port", ports[0], "--songs-port", ports[1]) as (server, url, dsn):
-        assert (url, dsn) == (
-            f"http://127.0.0.1:{ports[0]}",
-            f"postgresql://postgres@127.0.0.1:{ports[1]}/deftunes",
-        )
+        assert url == f"http://127.0.0.1:{ports[0]}"
+        assert dsn.startswith(f"postgresql://deftunes@127.0.0.1:{ports[1]}/deftunes?passfile=/")
         july = fetch_from(url, "/sessions", start_date="2020-07-01", end_date="2020-07-31")
         assert len(july.json()) > 10
         january = fetch_from(url, "/sessions", start_date="2020-01-01", end_date="2020-01-31")
@@ -114,7 +113,8 @@ def test_serve_runs_until_ctrl_c(fetch_from: Callable[..., Any]) -> None:
 
 
 def test_serve_stops_on_sigterm_and_says_so_when_the_api_dies(world: World) -> None:
-    elsewhere = ["--songs-dsn", world.songs_dsn.replace("/deftunes", "/postgres")]
+    assert world.database is not None
+    elsewhere = ["--songs-dsn", world.database._owner_dsn("postgres")]
     with _serving(*elsewhere) as (server, _, _):
         server.terminate()
         server.communicate(timeout=20)

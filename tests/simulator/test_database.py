@@ -98,7 +98,12 @@ def test_its_account_and_nobody_else_gets_in(home: Path) -> None:
                 running.connect(host=host, dbname="postgres")
         with pytest.raises(psycopg.OperationalError, match="no pg_hba.conf entry"):
             running.connect("postgres", host=elsewhere)
-        with running.connect("postgres", "") as owner:
+        for password in ("", PASSWORD):
+            with pytest.raises(psycopg.OperationalError, match="no pg_hba.conf entry"):
+                running.connect("postgres", password)
+        folder = (data_folder(home, "database") / "postmaster.pid").read_text().splitlines()[4]
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+        with running.connect("postgres", "", host=folder) as owner:
             select = "select rolpassword, rolsuper, rolcreaterole from pg_authid where rolname = 'airflow'"
             [stored, *powers] = owner.execute(select).fetchone() or [""]
             assert (stored.startswith("SCRAM-SHA-256$"), powers) == (True, [False, False])

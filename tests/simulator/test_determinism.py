@@ -54,7 +54,7 @@ EXPECTED = "730c5de8f7905127194ffd149c55e0c5ca7d315f7264875118a806451962d2e5"
 def test_two_servers_give_the_same_bytes(
     world: World, get: Callable[..., Any], fetch_from: Callable[..., Any], tmp_path: Any
 ) -> None:
-    elsewhere = world.songs_dsn.replace("/deftunes", "/postgres")
+    elsewhere = world.owner_dsn.replace("/deftunes", "/postgres")
     with start_world(world.config, tmp_path, songs_dsn=elsewhere) as twin:
         for path in ("/users", "/sessions"):
             assert fetch_from(twin.api_url, path, **YEAR).body == get(path, **YEAR).body
@@ -63,7 +63,7 @@ def test_two_servers_give_the_same_bytes(
 def test_another_seed_is_another_world(
     world: World, get: Callable[..., Any], fetch_from: Callable[..., Any], tmp_path: Any
 ) -> None:
-    elsewhere = world.songs_dsn.replace("/deftunes", "/postgres")
+    elsewhere = world.owner_dsn.replace("/deftunes", "/postgres")
     with start_world(WorldConfig(seed=8, scale=100), tmp_path, songs_dsn=elsewhere) as other:
         ids = {user["user_id"] for user in fetch_from(other.api_url, "/users").json()}
         assert ids.isdisjoint(user["user_id"] for user in get("/users").json())

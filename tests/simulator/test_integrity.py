@@ -20,7 +20,7 @@ MANY = 50_000
 
 def test_sessions_point_to_users_and_songs(world: World, get: Callable[..., Any]) -> None:
     since = {user["user_id"]: user["user_since"] for user in get("/users").json()}
-    with psycopg.connect(world.songs_dsn) as connection:
+    with psycopg.connect(world.owner_dsn) as connection:
         rows = connection.execute("select track_id, title, artist_id, artist_name from deftunes.songs").fetchall()
     sold_as = {track: (title, artist, name) for track, title, artist, name in rows}
 

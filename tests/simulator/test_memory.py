@@ -28,7 +28,7 @@ def test_memory_stays_flat_and_an_abandoned_reply_ends(
     world: World, tmp_path: Path, fetch_from: Callable[..., Any]
 ) -> None:
     config = WorldConfig(seed=3, scale=2_000_000, songs=20_000)
-    elsewhere = world.songs_dsn.replace("/deftunes", "/postgres")
+    elsewhere = world.owner_dsn.replace("/deftunes", "/postgres")
     with start_world(config, tmp_path, songs_dsn=elsewhere) as large:
         server = psutil.Process(large.api_pid)
         before = peak = server.memory_info().rss

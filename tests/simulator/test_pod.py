@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import psycopg
@@ -87,12 +88,14 @@ def test_others_read_the_songs_with_the_password_which_is_shown_nowhere(
                     with pytest.raises(psycopg.errors.InsufficientPrivilege):
                         reader.execute(statement)
 
-            # loopback is trusted as ever, and the password is kept as a hash
-            with psycopg.connect(dsn[0]) as owner:
-                [stored] = owner.execute("select rolpassword from pg_authid where rolname = 'deftunes'").fetchone() or [
-                    ""
-                ]
-            assert stored.startswith("SCRAM-SHA-256$")
+            # this machine is nobody special: what is shown names a file that only its owner reads
+            for user in ("postgres", "deftunes"):
+                _refused("authentication failed", "127.0.0.1", port, user, "something else")
+            passfile = Path(parse_qs(urlsplit(dsn[0]).query)["passfile"][0])
+            assert passfile.stat().st_mode & 0o777 == 0o600
+            assert passfile.parent.stat().st_mode & 0o777 == 0o700
+            with psycopg.connect(dsn[0]) as reader, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute("select rolpassword from pg_authid")
 
             running = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
             logs = [home / "api.log", data_folder(home) / "log"]
@@ -110,11 +113,12 @@ def test_without_a_password_nobody_else_reads_the_songs(
     own_address: str, tmp_path: Path, fetch_from: Callable[..., Any]
 ) -> None:
     with start_world(WorldConfig(scale=100, host="0.0.0.0"), tmp_path) as world:
-        port = _port(world.songs_dsn)
+        port = _port(world.owner_dsn)
         assert fetch_from(world.api_url.replace("127.0.0.1", own_address), "/users").status == 200
         for user in ("postgres", "deftunes"):
             _refused("no pg_hba.conf entry", own_address, port, user, PASSWORD)
-        assert _read("127.0.0.1", port, "postgres", "") == 200
+        with psycopg.connect(world.songs_dsn) as reader:
+            assert reader.execute("select count(*) from deftunes.songs").fetchone() == (200,)
 
 
 def test_one_address_beside_loopback_is_enough(
@@ -125,9 +129,9 @@ def test_one_address_beside_loopback_is_enough(
         assert world.api_url.startswith(f"http://{own_address}:")
         assert fetch_from(world.api_url, "/users").status == 200
         assert world.faults() is not None
-        port = _port(world.songs_dsn)
+        port = _port(world.owner_dsn)
         assert _read(own_address, port, "deftunes", PASSWORD) == 200
-        assert _read("127.0.0.1", port, "postgres", "") == 200
+        assert _read("127.0.0.1", port, "deftunes", PASSWORD) == 200
         assert world.database is not None
         world.database.restart()
         assert _read(own_address, port, "deftunes", PASSWORD) == 200
@@ -177,7 +181,7 @@ def test_health_is_503_until_the_songs_are_loaded(world: World, tmp_path: Path, 
     with start_world(
         WorldConfig(scale=100, songs=20_000, api_port=port),
         tmp_path,
-        songs_dsn=world.songs_dsn.replace("/deftunes", "/postgres"),
+        songs_dsn=world.owner_dsn.replace("/deftunes", "/postgres"),
         progress=lambda _: during.append((fetch_from(url, "/health"), fetch_from(url, "/users").status)),
     ):
         assert [(health.status, users) for health, users in during] == [(503, 200)] * 2

@@ -40,7 +40,7 @@ AWKWARD_TITLES: dict[str, Callable[[str], bool]] = {
 
 @pytest.fixture(scope="module")
 def table(small_world: World) -> list[Song]:
-    with psycopg.connect(small_world.songs_dsn) as connection:
+    with psycopg.connect(small_world.owner_dsn) as connection:
         return [Song(*row) for row in connection.execute("select * from deftunes.songs").fetchall()]
 
 

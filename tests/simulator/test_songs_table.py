@@ -21,9 +21,9 @@ JANUARY = {"start_date": "2020-01-01", "end_date": "2020-01-31"}
 @pytest.fixture
 def scratch(world: World) -> Iterator[str]:
     """DSN of an empty database on the world's server."""
-    with psycopg.connect(world.songs_dsn, autocommit=True) as connection:
+    with psycopg.connect(world.owner_dsn, autocommit=True) as connection:
         connection.execute("create database scratch")
-        yield world.songs_dsn.replace("/deftunes", "/scratch")
+        yield world.owner_dsn.replace("/deftunes", "/scratch")
         connection.execute("drop database scratch with (force)")
 
 
@@ -33,12 +33,12 @@ def _table(dsn: str) -> list[Song]:
 
 
 def test_the_table_equals_the_generator(world: World) -> None:
-    assert _table(world.songs_dsn) == list(GeneratedCatalogue(world.config).songs())
+    assert _table(world.owner_dsn) == list(GeneratedCatalogue(world.config).songs())
     assert world.song_count == 200
 
 
 def test_the_columns_have_their_types(world: World) -> None:
-    with psycopg.connect(world.songs_dsn) as connection:
+    with psycopg.connect(world.owner_dsn) as connection:
         found = connection.execute(
             "select column_name, data_type from information_schema.columns"
             " where table_schema = 'deftunes' and table_name = 'songs' order by ordinal_position"

@@ -43,7 +43,7 @@ def test_stop_ends_both_processes(tmp_path: Path) -> None:
         pids = [world.api_pid, world.database.pid]
         # pytest itself closes its folders to others, under the feet of every server that runs inside.
         tmp_path.chmod(0o700)
-        with psycopg.connect(world.songs_dsn, autocommit=True) as connection:
+        with psycopg.connect(world.owner_dsn, autocommit=True) as connection:
             connection.execute("checkpoint")
             assert connection.execute("select count(*) from deftunes.songs").fetchone() == (200,)
     assert not world.alive
@@ -70,7 +70,7 @@ def test_one_folder_holds_one_world(world: World) -> None:
     with pytest.raises(ConfigError, match="another world runs in"):
         start_world(world.config, world.home)
     assert world.alive
-    with psycopg.connect(world.songs_dsn) as connection:
+    with psycopg.connect(world.owner_dsn) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 
 
@@ -81,7 +81,7 @@ def test_a_failed_start_leaves_nothing_running(tmp_path: Path, world: World) -> 
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"api_port: expected a free port .* {port} is not"):
-            start_world(WorldConfig(api_port=port), tmp_path, songs_dsn=world.songs_dsn)
+            start_world(WorldConfig(api_port=port), tmp_path, songs_dsn=world.owner_dsn)
         with pytest.raises(ConfigError, match=f"songs_port: expected a free port .* {port} is taken"):
             start_world(WorldConfig(songs_port=port), tmp_path)
     assert {process.pid for process in psutil.Process().children()} == before
@@ -99,13 +99,13 @@ def test_both_services_listen_on_loopback_only(world: World) -> None:
 def test_the_database_can_be_restarted_under_a_reader(world: World, crash: bool) -> None:
     assert world.database is not None
     before = world.database.pid
-    with psycopg.connect(world.songs_dsn) as reader:
+    with psycopg.connect(world.owner_dsn) as reader:
         reader.execute("select 1")
         world.database.restart(crash=crash)
         with pytest.raises(psycopg.OperationalError):
             reader.execute("select 1")
     assert world.database.pid != before
-    with psycopg.connect(world.songs_dsn) as connection:
+    with psycopg.connect(world.owner_dsn) as connection:
         assert connection.execute("select count(*) from deftunes.songs").fetchone() == (200,)
 
 

@@ -6,6 +6,7 @@ argv ─► WorldConfig ─► one call ─► exit code: 0 done · 1 bug · 2 u
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -118,7 +119,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             start_world(config, home, songs_dsn=dsn, songs_password=password, progress=_progress())
         )
         _say(f"API    {world.api_url}  (interactive documentation at /docs)")
-        _say(f"SONGS  {world.songs_dsn}  (deftunes.songs, {world.song_count:,} rows)")
+        _say(f"SONGS  {world.shown_dsn}  (deftunes.songs, {world.song_count:,} rows)")
         _say(f"LOG    {world.api_log}")
         _say("Serving; stop with Ctrl-C or SIGTERM.")
         while not leave.wait(_WATCH_SECONDS):
@@ -201,7 +202,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> None:
-    """Entry point of the ``deftunes-simulator`` script."""
+    """Entry point of the ``deftunes-simulator`` script; what it writes is for its own account (see DEFTUNES_SHARED)."""
+    if os.environ.get("DEFTUNES_SHARED", "").strip().lower() not in ("1", "true", "yes", "on"):
+        os.umask(0o077)
     sys.exit(main())
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -18,7 +20,7 @@ __all__ = ["OwnDatabase", "SongsDatabase", "data_folder", "postmaster_pid", "sto
 
 DATABASE = "deftunes"
 READER = "deftunes"
-"""Account that may read from other addresses, with a password."""
+"""Account that reads the songs, with a password."""
 # A simulated source may lose its last seconds in a power cut; it is loaded anew anyway.
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -40,15 +42,33 @@ class SongsDatabase(Server):
     def __init__(self, pgdata: Path, port: int, host: str = LOOPBACK, password: str | None = None) -> None:
         """Name a server; nothing is started. ``port`` 0 = choose a free one at the start.
 
-        ``password``: of the account ``deftunes``, which may read from any address that ``host`` lets in.
+        ``password``: of the account ``deftunes``, which may then read from any address that ``host`` lets in; without
+        one it reads from this machine, by a password of chance.
         """
         super().__init__(pgdata, port, host)
-        self._password = password
+        self._is_public = password is not None
+        self._password = password or secrets.token_hex(16)
+        self._owner_password = secrets.token_hex(16)
 
     @property
     def dsn(self) -> str:
-        """libpq URI; the server trusts loopback, so it holds no password."""
-        return self._owner_dsn(DATABASE)
+        """libpq URI of the superuser, with a password that only this process knows: never to be shown."""
+        return f"postgresql://postgres:{self._owner_password}@{LOOPBACK}:{self.port}/{DATABASE}"
+
+    @property
+    def reader_dsn(self) -> str:
+        """libpq URI of who may read and nothing else, with the password: for an environment or a file."""
+        return f"postgresql://{READER}:{quote(self._password, safe='')}@{LOOPBACK}:{self.port}/{DATABASE}"
+
+    @property
+    def shown_dsn(self) -> str:
+        """The reader's URI for people: its password stands in a file that only the owner of this process may read."""
+        file = quote(str(self._passfile), safe="/")
+        return f"postgresql://{READER}@{LOOPBACK}:{self.port}/{DATABASE}?passfile={file}"
+
+    @property
+    def _passfile(self) -> Path:
+        return (self.private or self.pgdata) / "pgpass"
 
     def discard(self) -> None:
         """Stop the server, and remove data that lie outside of the world's folder; they are loaded anew anyway."""
@@ -58,17 +78,22 @@ class SongsDatabase(Server):
             self._server = None
 
     def _admitted(self) -> list[str]:
-        """Loopback as ever, other addresses only with the reader's password."""
-        lines = ["host all all 127.0.0.1/32 trust"]
-        if self._password is not None:
+        """Everybody with a password; from other addresses only the reader, when it was given one."""
+        lines = ["host all all 127.0.0.1/32 scram-sha-256"]
+        if self._is_public:
             lines.append(f"host {DATABASE} {READER} all scram-sha-256")
         return lines
 
     def _fill(self, connection: psycopg.Connection[Any]) -> None:
         if not _owner_of(connection, DATABASE):
             connection.execute(f"create database {DATABASE}")  # a constant, not input
-        if self._password is not None:
-            _set_account(connection, READER, self._password, "in role pg_read_all_data")
+        _set_account(connection, "postgres", self._owner_password)
+        _set_account(connection, READER, self._password)
+        with psycopg.connect(self._owner_dsn(DATABASE), autocommit=True) as songs:
+            _let_read(songs, READER)
+        escaped = self._password.replace("\\", "\\\\").replace(":", "\\:")
+        with os.fdopen(os.open(self._passfile, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(f"*:*:{DATABASE}:{READER}:{escaped}\n")
 
 
 class OwnDatabase(Server):
@@ -97,11 +122,8 @@ class OwnDatabase(Server):
         return f"postgresql://{self._user}@{LOOPBACK if self.host == '0.0.0.0' else self.host}:{self.port}/{self._name}"
 
     def _admitted(self) -> list[str]:
-        """The account with its password, from loopback too; the superuser, who sets it, from loopback alone."""
-        return [
-            "host all postgres 127.0.0.1/32 trust",
-            f'host "{self._name}" "{self._user}" all scram-sha-256',  # quoted: `all` is a word of this file
-        ]
+        """The account with its password, from loopback too."""
+        return [f'host "{self._name}" "{self._user}" all scram-sha-256']  # quoted: `all` is a word of this file
 
     def _fill(self, connection: psycopg.Connection[Any]) -> None:
         owner = _owner_of(connection, self._name)
@@ -123,11 +145,22 @@ def _owner_of(connection: psycopg.Connection[Any], name: str) -> str | None:
     return str(found[0]) if found else None
 
 
-def _set_account(connection: psycopg.Connection[Any], user: str, password: str, options: LiteralString = "") -> None:
-    """Give a role, made if need be with ``options`` of CREATE ROLE, this password."""
+def _let_read(connection: psycopg.Connection[Any], user: str) -> None:
+    """Let a role read what the superuser makes in this database, and not the catalogs with hashes of passwords."""
+    role = sql.Identifier(user)
+    for what in ("usage on schemas", "select on tables"):
+        connection.execute(sql.SQL("alter default privileges grant {} to {}").format(sql.SQL(what), role))
+    for [name] in connection.execute("select nspname from pg_namespace where nspname = 'deftunes'").fetchall():
+        schema = sql.Identifier(name)
+        connection.execute(sql.SQL("grant usage on schema {} to {}").format(schema, role))
+        connection.execute(sql.SQL("grant select on all tables in schema {} to {}").format(schema, role))
+
+
+def _set_account(connection: psycopg.Connection[Any], user: str, password: str) -> None:
+    """Give a role, made if need be, this password."""
     role = sql.Identifier(user)
     if not connection.execute("select 1 from pg_roles where rolname = %s", [user]).fetchone():
-        connection.execute(sql.SQL("create role {} login ").format(role) + sql.SQL(options))
+        connection.execute(sql.SQL("create role {} login").format(role))
     # hashed here: the server logs a statement that fails
     verifier = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
     connection.execute(sql.SQL("alter role {} password {}").format(role, sql.Literal(verifier)))

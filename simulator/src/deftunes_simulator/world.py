@@ -58,8 +58,18 @@ class World:
 
     @property
     def songs_dsn(self) -> str:
-        """libpq URI (or connection string) of the database that holds ``deftunes.songs``."""
+        """libpq URI (or connection string) with which ``deftunes.songs`` is read; a secret, it may hold a password."""
+        return self.database.reader_dsn if self.database is not None else self._foreign_dsn or ""
+
+    @property
+    def owner_dsn(self) -> str:
+        """The same for who writes there; a secret."""
         return self.database.dsn if self.database is not None else self._foreign_dsn or ""
+
+    @property
+    def shown_dsn(self) -> str:
+        """The same as ``songs_dsn`` for people: a file holds the password."""
+        return self.database.shown_dsn if self.database is not None else self._foreign_dsn or ""
 
     @property
     def api_pid(self) -> int | None:
@@ -83,7 +93,7 @@ class World:
                 self.database.start()
                 self._tell_api({"pgdata": str(self.database.pgdata), "postmaster": self.database.pid})
             self._api_port = self._await_api(self._report)
-            self.song_count = load_songs(self.songs_dsn, stream_songs(self.config), progress)
+            self.song_count = load_songs(self.owner_dsn, stream_songs(self.config), progress)
             self._tell_api({"songs_loaded": self.song_count})
         except BaseException:
             self.stop()
