@@ -280,3 +280,50 @@ def test_a_database_of_unchecked_bytes_is_refused_when_they_are_no_text(songs: A
         songs.sql("DROP DATABASE bytes WITH (FORCE)")
     assert outcome.code == 65
     assert "invalid byte sequence" in outcome.said
+    assert "row 1, track_id 'TR1', ctid (0,1)" in outcome.said
+
+
+def test_the_row_that_cannot_be_read_is_named(songs: Any, extract: Any) -> None:
+    songs.sql("DROP DATABASE IF EXISTS bytes")
+    songs.sql("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    there = type(songs).__new__(type(songs))
+    there.dsn = songs.dsn.replace("/deftunes", "/bytes")
+    there.create()
+    there.fill(5000)
+    there.sql("INSERT INTO deftunes.songs (track_id) VALUES (convert_from('TR\\3779', 'SQL_ASCII'))")
+    there.fill(10)
+    try:
+        table = extract("songs", DEFTUNES_SONGS_DSN=there.dsn)
+        there.sql("ALTER TABLE deftunes.songs RENAME TO rows")
+        there.sql("CREATE VIEW deftunes.songs AS SELECT * FROM deftunes.rows")
+        view = extract("songs")
+    finally:
+        songs.sql("DROP DATABASE bytes WITH (FORCE)")
+    assert (table.code, view.code) == (65, 65)
+    assert r"row 5,001, track_id 'TR\\3779', ctid (" in table.said
+    assert "ctid" not in view.said
+    assert "row 5,001" in view.said
+
+
+def test_other_forms_of_a_table_are_read(songs: Any, extract: Any, lake: Any) -> None:
+    """Domains over domains, enums, char(n), partitions, generated columns, views, NaN: all of it is PostgreSQL."""
+    for statement in (
+        "DROP TYPE IF EXISTS mood CASCADE; DROP DOMAIN IF EXISTS id CASCADE; CREATE TYPE mood AS ENUM ('glad', 'sad')",
+        "CREATE DOMAIN id AS text CHECK (length(VALUE) < 30); CREATE DOMAIN track AS id",
+    ):
+        songs.sql(statement)
+    songs.create(track_id="track", title="char(12)", release="mood", artist_id="name", duration="numeric")
+    songs.sql(
+        "ALTER TABLE deftunes.songs DROP COLUMN artist_name; "
+        "ALTER TABLE deftunes.songs ADD COLUMN artist_name text GENERATED ALWAYS AS ('by ' || artist_mbid) STORED"
+    )
+    songs.sql("CREATE TABLE deftunes.parted (LIKE deftunes.songs) PARTITION BY LIST (year)")
+    songs.sql("CREATE TABLE deftunes.part PARTITION OF deftunes.parted DEFAULT")
+    songs.sql("DROP TABLE deftunes.songs; ALTER TABLE deftunes.parted RENAME TO songs")
+    songs.sql(
+        "INSERT INTO deftunes.songs (track_id, title, release, artist_id, duration, year) VALUES "
+        "('TR1', 'short', 'sad', 'AR1', 'NaN', 2000)"
+    )
+    assert extract("songs", DEFTUNES_SONGS_DSN=songs.dsn).code == 0
+    fields = dict(zip(COLUMNS, lake.lines("songs")[0].split(b"\t"), strict=True))
+    assert (fields["title"], fields["release"], fields["duration"]) == (b"short", b"sad", b"NaN")

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 import psycopg.errors
 from psycopg import pq, sql
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused, UsageError
+from deftunes_contract.exits import DataRefused, StageError, UsageError
 from deftunes_extract.dsn import Dsn
 from deftunes_extract.figures import Totals
 from deftunes_extract.patience import Deadline, SourceFault
@@ -36,16 +36,21 @@ _SILENCE_SECONDS = 60.0
 _LOCK_SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
 _NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
-_TEXTS = frozenset({"text", "varchar", "bpchar", "uuid", "citext"})
+_TEXTS = frozenset({"text", "varchar", "bpchar", "uuid", "citext", "name"})
 _EXACT = {"string": _TEXTS, "double": _NUMBERS, "int": frozenset({"int2", "int4"})}
 _NEAR = {"string": frozenset[str](), "double": frozenset[str](), "int": _NUMBERS - {"int2", "int4"}}
 """Types that mostly read as the contract's: let through with a warning, the transform judges each value."""
 
 _COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), base.typname
+WITH RECURSIVE bases AS (
+    SELECT oid AS type, oid, typname, typtype, typbasetype FROM pg_catalog.pg_type
+    UNION ALL  -- a domain may be over another domain
+    SELECT b.type, t.oid, t.typname, t.typtype, t.typbasetype FROM bases b
+    JOIN pg_catalog.pg_type t ON b.typtype = 'd' AND t.oid = b.typbasetype
+)
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), CASE b.typtype WHEN 'e' THEN 'text' ELSE b.typname END
 FROM pg_catalog.pg_attribute a
-JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-JOIN pg_catalog.pg_type base ON base.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END
+JOIN bases b ON b.type = a.atttypid AND b.typtype <> 'd'
 WHERE a.attrelid = %s::text::regclass AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """
@@ -60,12 +65,14 @@ class SongsSource:
         self._dsn.check_verified(allow_unverified)
         self._table = sql.Identifier(*entity.record_name.split("."))
         self._names = [field.name for field in entity.record]
+        self._arrived = 0
         self.name = f"{self._dsn.place} {entity.record_name}"
 
     def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
         """Put the whole table. Raises SourceFault, UsageError, DataRefused or (time is up) Temporary."""
         deadline.check(self.name)
-        with self._faults(), self._connect(deadline) as cursor:
+        self._arrived = 0
+        with self._faults(deadline), self._connect(deadline) as cursor:
             _prepare(cursor, deadline)
             warnings = self._check_columns(cursor)
             found, sent = self._copy(cursor, deadline, put)
@@ -87,8 +94,9 @@ class SongsSource:
 
     def _check_columns(self, cursor: psycopg.Cursor) -> tuple[str, ...]:
         """Compare the table with the contract. Returns warnings; raises DataRefused."""
-        cursor.execute(_COLUMNS, [self._entity.record_name])
+        cursor.execute(_COLUMNS, [self._table.as_string(cursor)])
         found = {str(name): (str(shown), str(base)) for name, shown, base in cursor.fetchall()}
+        self._padded = frozenset(name for name, (_, base) in found.items() if base == "bpchar")
         faults, warnings = [], []
         for field in self._entity.record:
             if field.name not in found:
@@ -109,27 +117,55 @@ class SongsSource:
 
     def _copy(self, cursor: psycopg.Cursor, deadline: Deadline, put: Callable[[bytes, int], None]) -> tuple[int, int]:
         """Copy the table out; the number of rows that arrived, and that the server says it has sent."""
-        wanted = sql.SQL(", ").join(map(sql.Identifier, self._names))
+        wanted = sql.SQL(", ").join(map(self._column, self._names))
         query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(wanted, self._table)
         connection = cursor.connection.pgconn
         rows = 0
         with cursor.copy(query):
             try:
                 for batch in _batches(connection, deadline, self.name):
-                    rows += len(batch)
+                    rows = self._arrived = rows + len(batch)
                     put(b"".join(batch), len(batch))
                 return rows, _rows_sent(connection)
             except BaseException:
                 connection.finish()  # or psycopg would read the copy to its end before it lets go
                 raise
 
+    def _column(self, name: str) -> sql.Composable:
+        """A column as it is copied. The blanks with which char(n) is filled up are no part of its value."""
+        column = sql.Identifier(name)
+        return sql.SQL("{}::text").format(column) if name in self._padded else column
+
+    def _row(self, deadline: Deadline) -> str:
+        """Which row comes after those that arrived, by its place and its key; empty when that cannot be found out."""
+        shown = ""
+        key = sql.Identifier(self._entity.key[0])
+        for place in (sql.SQL("ctid::text"), sql.SQL("NULL::text")):  # a view has no ctid
+            query = sql.SQL(
+                "SELECT {}, encode(convert_to({}::text, getdatabaseencoding()), 'escape') FROM {} OFFSET {} LIMIT 1"
+            )
+            with suppress(psycopg.Error, StageError, SourceFault), self._connect(deadline) as cursor:
+                _prepare(cursor, deadline)
+                cursor.execute("SET LOCAL client_encoding = SQL_ASCII")
+                found = cursor.execute(query.format(place, key, self._table, self._arrived)).fetchone()
+                if found:
+                    ctid, value = (
+                        part.decode("ascii", "replace") if isinstance(part, bytes) else part for part in found
+                    )
+                    shown = (
+                        f"row {self._arrived + 1:,}, {self._entity.key[0]} {value!r}{f', ctid {ctid}' if ctid else ''}"
+                    )
+                    break
+        return shown
+
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _faults(self, deadline: Deadline) -> Iterator[None]:
         """Names what psycopg found."""
         try:
             yield
         except psycopg.DataError as error:
-            raise DataRefused(f"{self.name}: {_text(error)}; correct the row") from None
+            row = self._row(deadline)
+            raise DataRefused(f"{self.name}: {f'{row}: ' if row else ''}{_text(error)}; correct the row") from None
         except psycopg.Error as error:
             # without a code the connection broke: the server itself names what lasts
             if is_temporary(error.sqlstate) if error.sqlstate else isinstance(error, psycopg.OperationalError):
@@ -151,6 +187,9 @@ def _prepare(cursor: psycopg.Cursor, deadline: Deadline) -> None:
         "lock_timeout": f"{_LOCK_SECONDS:g}s",
         "row_security": "off",  # a policy that hides rows is an error, not a smaller catalogue
         "extra_float_digits": "3",  # numbers in full, whatever the role's default
+        # rows in the table's own order, so that a row that cannot be read is the one after those that arrived
+        "synchronize_seqscans": "off",
+        "max_parallel_workers_per_gather": "0",
     }
     for name, value in settings.items():
         cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
