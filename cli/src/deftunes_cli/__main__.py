@@ -26,13 +26,16 @@ from deftunes_cli.home import Home, embed, home_of
 from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
 from deftunes_cli.record import RunRecord
+from deftunes_cli.terminal import plain
 from deftunes_contract.allowances import METAVAR, Allowances, Guard
 from deftunes_contract.exits import ExitCode, NothingToDo, StageError, Temporary
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.places import in_s3, local_folder
 from deftunes_contract.provisional import HELP as PARTIAL_HELP
+from deftunes_contract.redaction import redact
 from deftunes_contract.settings import LakeSettings, LogSettings, from_environment
+from deftunes_contract.sharing import keep_private
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -124,7 +127,7 @@ def verify(as_json: Json = False) -> None:
     _home()
     found = reconcile(from_environment(LakeSettings), _serving())
     if as_json:
-        print(found.to_json(), end="")  # noqa: T201  # the result itself, for pipes
+        print(redact(found.to_json()), end="")  # noqa: T201  # the result itself, for pipes
     else:
         render(found, Console())
     if not found.reconciled:
@@ -159,7 +162,7 @@ def rollback(
         lambda call: console.print(f"{call.stage} …", highlight=False),
     )
     for sentence in (done.lake, done.serving):
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(sentence), markup=False, highlight=False, soft_wrap=True)
     if not done.moved:
         raise typer.Exit(ExitCode.NOTHING_TO_DO)
 
@@ -239,7 +242,7 @@ def _finish(home: Home, record: RunRecord) -> None:
         reconciled = found.reconciled
         dashboard = write_dashboard(home, settings, _serving(), record, found)
     except NothingToDo as nothing:
-        console.print(str(nothing), markup=False, highlight=False)
+        console.print(plain(nothing), markup=False, highlight=False)
     render_run(record, console, dashboard)
     if record.exit_code:
         raise typer.Exit(record.exit_code)
@@ -251,6 +254,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; its exit code."""
     # stages speak through the progress display; their own lines are for those who ask (DEFTUNES_LOG_LEVEL=INFO)
     os.environ.setdefault("DEFTUNES_LOG_LEVEL", "WARNING")
+    keep_private()
     try:
         logs = from_environment(LogSettings)
         configure_logs(logs.log_format, logs.log_level)

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from deftunes_cli.record import Step
 from deftunes_cli.stages import Call
+from deftunes_cli.terminal import plain
 
 
 def _title(stage: str, entities: tuple[str, ...], month: str | None) -> str:
@@ -29,7 +30,7 @@ class Lines:
         """See run.Progress."""
         mark = "ok  " if step.exit_code == 0 else f"{step.exit_code:<4}"
         self.console.print(
-            f"{mark}{step.seconds:6.1f} s  {step.sentence}", markup=False, highlight=False, soft_wrap=True
+            f"{mark}{step.seconds:6.1f} s  {plain(step.sentence)}", markup=False, highlight=False, soft_wrap=True
         )
 
     def __enter__(self) -> Lines:
@@ -61,7 +62,7 @@ class Bar:
         """See run.Progress."""
         self.bar.advance(self.task)
         if step.exit_code:
-            self.bar.console.print(step.sentence, style="bold red", markup=False, highlight=False)
+            self.bar.console.print(plain(step.sentence), style="bold red", markup=False, highlight=False)
 
     def __enter__(self) -> Bar:
         self.bar.start()

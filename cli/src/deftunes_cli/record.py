@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deftunes_cli.home import Home
 from deftunes_contract.names import path_part
+from deftunes_contract.redaction import redact
 
 
 class Step(BaseModel):
@@ -47,7 +48,7 @@ class RunRecord(BaseModel):
         home.runs.mkdir(parents=True, exist_ok=True)
         target = home.runs / f"{path_part(self.run_id, 'run id')}.json"
         aside = target.with_suffix(".tmp")
-        aside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        aside.write_text(redact(self.model_dump_json(indent=2)) + "\n", encoding="utf-8")
         return aside.replace(target)
 
 

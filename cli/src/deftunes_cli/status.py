@@ -12,11 +12,13 @@ from rich.table import Table
 
 from deftunes_cli.home import Home
 from deftunes_cli.record import RunRecord, last_record
+from deftunes_cli.terminal import in_markup, plain
 from deftunes_cli.verify.snapshots import published_intervals, read_metadata, table_locations
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.interval import Interval
 from deftunes_contract.provisional import advice, utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
+from deftunes_contract.redaction import redact
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.shelf import Shelf, open_shelf
 from deftunes_contract.zones import RECEIPT
@@ -54,12 +56,12 @@ class Status(BaseModel):
 
     def to_json(self) -> str:
         """For programs."""
-        return self.model_dump_json(indent=2)
+        return redact(self.model_dump_json(indent=2))
 
     def render(self, console: Console) -> None:
         """For people."""
-        console.print(f"lake     {self.lake}", highlight=False, soft_wrap=True)
-        console.print(f"serving  {self.serving or 'nothing built yet'}", highlight=False, soft_wrap=True)
+        console.print(f"lake     {in_markup(self.lake)}", highlight=False, soft_wrap=True)
+        console.print(f"serving  {in_markup(self.serving or 'nothing built yet')}", highlight=False, soft_wrap=True)
         if self.last_run is None:
             console.print("no run yet; try: deftunes demo", highlight=False)
         else:
@@ -70,10 +72,10 @@ class Status(BaseModel):
     @staticmethod
     def _render_run(run: RunRecord, console: Console) -> None:
         ended = "still running or killed" if run.exit_code is None else f"exit code {run.exit_code}"
-        console.print(f"last run {run.run_id} ({', '.join(run.months)}): {ended}", highlight=False)
+        console.print(f"last run {in_markup(run.run_id)} ({', '.join(run.months)}): {ended}", highlight=False)
         for step in run.steps:
             if step.exit_code:
-                console.print(f"  exit {step.exit_code}: {step.sentence}", markup=False, highlight=False)
+                console.print(f"  exit {step.exit_code}: {plain(step.sentence)}", markup=False, highlight=False)
 
     def _render_intervals(self, console: Console) -> None:
         table = Table()
@@ -88,7 +90,7 @@ class Status(BaseModel):
             if found.provisional:
                 state += ", provisional"
             numbers = ["" if n is None else f"{n:,}" for n in (found.rows, found.quarantined, found.amount)]
-            table.add_row(found.entity, found.month, state, found.published_by or "", *numbers)
+            table.add_row(found.entity, found.month, state, in_markup(found.published_by or ""), *numbers)
         console.print(table)
         now = utc_now()
         for month in sorted({found.month for found in self.intervals if found.provisional}):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deftunes_cli.record import RunRecord
+from deftunes_cli.terminal import in_markup, plain
 from deftunes_contract.interval import Interval
 
 
@@ -16,7 +17,7 @@ def render_run(record: RunRecord, console: Console, dashboard: Path | None) -> N
     """Print steps that need attention, seconds by stage, and where to look next."""
     failed = [step for step in record.steps if step.exit_code]
     for step in failed:
-        console.print(f"exit {step.exit_code}: {step.sentence}", style="bold red", markup=False, highlight=False)
+        console.print(f"exit {step.exit_code}: {plain(step.sentence)}", style="bold red", markup=False, highlight=False)
     seconds: dict[str, float] = defaultdict(float)
     for step in record.steps:
         seconds[step.stage] += step.seconds
@@ -38,5 +39,5 @@ def render_run(record: RunRecord, console: Console, dashboard: Path | None) -> N
             style="yellow", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     if dashboard:
-        console.print(f"look at  {dashboard}", soft_wrap=True, highlight=False)
+        console.print(f"look at  {in_markup(dashboard)}", soft_wrap=True, highlight=False)
     console.print("next     deftunes verify · deftunes status · deftunes run --help", highlight=False)

@@ -16,6 +16,7 @@ from deftunes_cli.airflow import work
 from deftunes_cli.airflow.follow import Following
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.airflow.work import Monthly, Pipeline, Reprocess
+from deftunes_cli.terminal import plain
 from deftunes_contract.provisional import HELP as PARTIAL_HELP
 from deftunes_contract.settings import from_environment
 
@@ -94,8 +95,8 @@ def _end(following: Following, follow: bool) -> None:
 
 
 def _write(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  # the result itself, for pipes
+    print(plain(line), flush=True)  # noqa: T201  # the result itself, for pipes
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  # for the person at the terminal
+    print(plain(line), file=sys.stderr, flush=True)  # noqa: T201  # for the person at the terminal

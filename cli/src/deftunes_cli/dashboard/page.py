@@ -36,6 +36,7 @@ from deftunes_contract.entity import ENTITIES
 from deftunes_contract.exits import NothingToDo
 from deftunes_contract.redaction import printable, redact
 from deftunes_contract.settings import LakeSettings
+from deftunes_contract.sharing import file_mode
 from deftunes_contract.shelf import open_shelf
 
 HOP_MONTHS_SHOWN = 12
@@ -233,7 +234,7 @@ def _replace(target: Path, page: str) -> Path:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(page)
-        aside.chmod(0o644)
+        aside.chmod(file_mode())
         return aside.replace(target)
     except BaseException:
         aside.unlink(missing_ok=True)

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from deftunes_cli.terminal import plain
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -125,8 +127,8 @@ def _follow(name: str, namespace: str, context: str, timeout: float | None) -> N
 
 
 def _write(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  # the result itself, for pipes
+    print(plain(line), flush=True)  # noqa: T201  # the result itself, for pipes
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  # for the person at the terminal
+    print(plain(line), file=sys.stderr, flush=True)  # noqa: T201  # for the person at the terminal

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from deftunes_cli.terminal import in_markup
 from deftunes_cli.verify.model import Figures, IntervalCheck, State, Verification
 
 HOPS = ("source", "landed", "published", "quarantined", "fact")
@@ -31,7 +31,7 @@ def render(verification: Verification, console: Console) -> None:
             table.add_section()
         entity = check.entity
         table.add_row(
-            check.entity,
+            in_markup(check.entity),
             check.month,
             *(_cell(hop_figures(check, hop)) for hop in HOPS),
             f"[{_STYLES[check.state]}]{check.state}[/]" + ("\n[yellow]provisional[/]" if check.provisional else ""),
@@ -39,13 +39,13 @@ def render(verification: Verification, console: Console) -> None:
     console.print(table)
     console.print()
     for said in verification.pending:
-        console.print(f"[yellow]waiting[/] {escape(said)}", soft_wrap=True)
+        console.print(f"[yellow]waiting[/] {in_markup(said)}", soft_wrap=True)
     for said in verification.provisional:
-        console.print(f"[yellow]not whole[/] {escape(said)}", soft_wrap=True)
+        console.print(f"[yellow]not whole[/] {in_markup(said)}", soft_wrap=True)
     for fault in verification.faults:
-        console.print(f"[red]fault[/] {escape(fault.sentence)}", soft_wrap=True)
+        console.print(f"[red]fault[/] {in_markup(fault.sentence)}", soft_wrap=True)
     if verification.reconciled:
-        console.print(f"[green]reconciled[/] {escape(verification.sentence)}", soft_wrap=True)
+        console.print(f"[green]reconciled[/] {in_markup(verification.sentence)}", soft_wrap=True)
     else:
         number = len(verification.faults)
         console.print(f"[red]not reconciled[/] {number} fault{'' if number == 1 else 's'}, see above", soft_wrap=True)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from deftunes_contract.entity import Severity
 from deftunes_contract.exits import DataRefused
 from deftunes_contract.names import PathPart, faults_of
+from deftunes_contract.redaction import redact
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.zones import quality_result
 
@@ -61,7 +62,7 @@ class GateResult(BaseModel):
 
     def to_json(self) -> bytes:
         """The file's content."""
-        return (self.model_dump_json(indent=2) + "\n").encode()
+        return (redact(self.model_dump_json(indent=2)) + "\n").encode()
 
 
 def find_gate_result(shelf: Shelf, entity: str, ingest_on: date, run_id: str) -> GateResult | None:

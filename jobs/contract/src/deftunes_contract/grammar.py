@@ -17,6 +17,7 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.names import clean_run_id
 from deftunes_contract.settings import LogSettings, from_environment
+from deftunes_contract.sharing import keep_private
 
 MANUAL_RUN = "manual"
 """Run id of a stage called by hand without one: the stages of a hand-made month find each other by it."""
@@ -92,6 +93,7 @@ def run_stage(stage: str, work: Callable[[Sequence[str]], str], argv: Sequence[s
 
 def enter(main: Callable[[], int]) -> NoReturn:
     """Begin and end a process: set up the logs as the environment says, run, exit with the code."""
+    keep_private()
     try:
         logs = from_environment(LogSettings)
         configure_logs(logs.log_format, logs.log_level)

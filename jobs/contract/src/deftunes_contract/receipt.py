@@ -16,6 +16,7 @@ from deftunes_contract.entity import Entity
 from deftunes_contract.exits import DataRefused, Temporary
 from deftunes_contract.interval import Interval
 from deftunes_contract.names import PathPart, faults_of
+from deftunes_contract.redaction import redact
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.summary import StagedSummary
 from deftunes_contract.zones import receipt as receipt_path
@@ -83,7 +84,7 @@ class Receipt(BaseModel):
 
     def to_json(self) -> bytes:
         """The file's content."""
-        return (self.model_dump_json(indent=2) + "\n").encode()
+        return (redact(self.model_dump_json(indent=2)) + "\n").encode()
 
 
 def find_receipt(shelf: Shelf, entity: Entity, ingest_on: date) -> Receipt | None:

@@ -65,6 +65,11 @@ class LogSettings(Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="DEFTUNES_LOG_LEVEL", description="lowest level that is written"
     )
+    shared: bool = Field(
+        False,
+        alias="DEFTUNES_SHARED",
+        description="true: other accounts of this machine may read what is written; else files are 0600, folders 0700",
+    )
 
 
 class LakeSettings(LogSettings):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deftunes_contract.exits import DataRefused
 from deftunes_contract.places import UNNAMEABLE, bucket_and_key, in_s3, local_folder
+from deftunes_contract.sharing import file_mode
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -128,8 +129,7 @@ class _Aside:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            # mkstemp makes files private; a lake is read by other accounts of the same machine
-            self.path.chmod(0o644)
+            self.path.chmod(file_mode())
             with self.path.open("rb") as written:
                 os.fsync(written.fileno())
             self.path.replace(self.target)
