@@ -129,6 +129,60 @@ def test_the_same_publish_twice_at_once_is_one(case: LakeCase, monkeypatch: pyte
     assert case.public("users") == first
 
 
+def test_an_interval_published_since_the_gate_compared_with_it_is_judged_again(case: LakeCase) -> None:
+    """Forty rows came meanwhile: publishing five would take them away behind the gate's back."""
+    case.stage("users", 5, JANUARY, "few")
+    case.judge("users", JANUARY, "few", replaces=0)
+    case.stage_and_judge("users", 40, JANUARY, "many")
+    case.publish(["users"], JANUARY, "many")
+    many = case.public("users")
+    with pytest.raises(
+        Temporary, match="compared with snapshot none .* run many published .* run deftunes-quality users"
+    ):
+        case.publish(["users"], JANUARY, "few")
+    assert case.public("users") == many
+
+    shown = tagged(case.spark, case.table("users"), interval_tag(JANUARY))
+    assert shown is not None
+    case.judge("users", JANUARY, "few", replaces=shown.id)
+    case.rollback(["users"])
+    with pytest.raises(Temporary, match="it was rolled back meanwhile"):
+        case.publish(["users"], JANUARY, "few")
+
+    case.judge("users", JANUARY, "few", replaces=0)
+    case.publish(["users"], JANUARY, "few")
+    assert case.public("users")[str(JANUARY)][0] == 5
+
+
+def test_a_rival_between_the_check_and_the_commit_does_not_slip_through(
+    case: LakeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.stage("users", 5, JANUARY, "few")
+    case.judge("users", JANUARY, "few", replaces=0)
+    case.stage_and_judge("users", 40, JANUARY, "many")
+    original = refs_module.change_refs
+
+    def late(*args: object, **given: object) -> None:
+        monkeypatch.setattr(refs_module, "change_refs", original)
+        case.publish(["users"], JANUARY, "many")
+        original(*args, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(refs_module, "change_refs", late)
+    with pytest.raises(Temporary, match="run many published"):
+        case.publish(["users"], JANUARY, "few")
+    assert case.public("users")[str(JANUARY)][0] == 40
+
+
+def test_a_rival_with_the_same_delivery_is_no_loss(case: LakeCase) -> None:
+    for run in ("a", "b"):
+        case.stage("users", 5, JANUARY, run, tag="same")
+        case.judge("users", JANUARY, run, replaces=0)
+    case.publish(["users"], JANUARY, "a")
+    before = case.public("users")
+    case.publish(["users"], JANUARY, "b")
+    assert case.public("users") == before
+
+
 def test_main_moving_at_the_last_moment_is_a_lost_race_not_a_lost_commit(
     case: LakeCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

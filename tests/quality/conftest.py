@@ -5,6 +5,7 @@ The real tables refuse nulls where the contract does; what the gate does when th
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +30,12 @@ from deftunes_lake.staging import stage_interval
 from deftunes_lake.tables import spark_schema, table_name
 from deftunes_quality.desk import Desk
 from deftunes_quality.judge import judge_staged
+from deftunes_quality.public import PublicState, find_public
 from deftunes_quality.staged import Staged, find_staged
 
 Row = dict[str, Any]
 MONTH = Interval(date(2020, 3, 1), date(2020, 4, 1))
+SHOP = "http://127.0.0.1:8001"
 ROWS = 40
 """Rows of a clean interval: 20 sessions of two items, 40 users, 40 songs."""
 
@@ -78,7 +81,7 @@ def _user(number: int, moment: datetime) -> Row:
 def _item(number: int, moment: datetime) -> Row:
     return {
         "user_id": uuid_of(number // 2),
-        "session_id": uuid_of(1000 + number // 2),
+        "session_id": uuid_of((moment.year * 12 + moment.month) * 10_000 + number // 2),
         "song_id": track_of(number),
         "song_name": "A song",
         "artist_id": artist_of(number),
@@ -113,6 +116,11 @@ def _song(number: int, moment: datetime) -> Row:
     }
 
 
+def receipt_of(rows: Sequence[Row]) -> str:
+    """Equal deliveries have equal receipts."""
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
 def summary_of(
     entity: Entity, rows: Sequence[Row], interval: Interval, run_id: str, /, **changes: Any
 ) -> StagedSummary:
@@ -123,7 +131,7 @@ def summary_of(
         "ingest_on": interval.ingest_on,
         "run_id": run_id,
         "contract_version": entity.version,
-        "receipt": "0" * 64,
+        "receipt": receipt_of(rows),
         "landed_records": len(rows),
         "landed_units": len(rows),
         "landed_amount": amount,
@@ -131,6 +139,7 @@ def summary_of(
         "amount": amount,
         "quarantined_units": 0,
         "quarantined_amount": None if amount is None else Decimal(0),
+        "source": f"{SHOP}/{entity.name}?start_date={interval.start}&end_date={interval.last_day}",
     }
     return StagedSummary.model_validate(facts | changes)
 
@@ -177,6 +186,25 @@ class Ground:
         before = summary_of(staged.entity, self.clean(staged.entity.name), MONTH.previous, "before", **figures)
         return replace(staged, previous=before)
 
+    def republished(self, staged: Staged, count: int) -> Staged:
+        """The same, as if so many clean rows of the interval were public; they lie on a branch of their own."""
+        public = self.stage(staged.entity.name, self.clean(staged.entity.name, count=count), run_id="public")
+        state = PublicState(public.snapshot_id, public.snapshot_id, count, public.summary)
+        return replace(staged, public=state)
+
+    def beside(self, staged: Staged, rows: Sequence[Row]) -> Staged:
+        """The same, as if these rows were public in the month after it; they lie on a branch of their own."""
+        day = staged.interval.following.ingest_on
+        moved = [row | {"ingest_on": day} for row in rows]
+        public = self.stage(staged.entity.name, moved, staged.interval.following, "beside")
+        state = replace(
+            staged.public,
+            main=public.snapshot_id,
+            others={day: public.snapshot_id},
+            sources=(("2020-04", public.summary.source),),
+        )
+        return replace(staged, public=state)
+
     def frame(self, entity: str, rows: Sequence[Row]) -> DataFrame:
         """Rows as a frame of the contract's columns; columns that are not given are null."""
         schema = StructType(_nullable(load(entity)))
@@ -206,11 +234,14 @@ class Ground:
     def find(self, entity: str, interval: Interval = MONTH, run_id: str = "r1") -> Staged:
         return find_staged(self.spark, self.table(entity), load(entity), interval, run_id)
 
-    def publish(self, entity: str, rows: Sequence[Row], interval: Interval) -> None:
+    def find_public(self, entity: str, interval: Interval) -> PublicState:
+        return find_public(self.spark, self.table(entity), interval)
+
+    def publish(self, entity: str, rows: Sequence[Row], interval: Interval, **changes: Any) -> None:
         """An interval as publish leaves it: on main, with the transform's summary and a tag."""
         table, day = self.table(entity), interval.ingest_on
         writer = self.frame(entity, rows).writeTo(table)
-        for key, value in summary_of(load(entity), rows, interval, "before").to_properties().items():
+        for key, value in summary_of(load(entity), rows, interval, "before", **changes).to_properties().items():
             writer = writer.option(f"snapshot-property.{key}", value)
         writer.append()
         self.spark.sql(f"ALTER TABLE {table} CREATE OR REPLACE TAG {interval_tag(day)}")

@@ -217,7 +217,8 @@ def test_an_empty_month_of_which_everything_was_refused_closes_the_gate(ground: 
 
 def test_an_empty_catalogue_closes_the_gate(ground: Any) -> None:
     result = ground.judge(ground.stage("songs", []))
-    assert [rule.id for rule in result.closing] == ["songs_arrived"]
+    # the same month may show rows here, of which all would be lost
+    assert {"songs_arrived"} <= {rule.id for rule in result.closing} <= {"songs_arrived", "songs_restatement"}
 
 
 def test_a_month_after_an_empty_one_has_nothing_to_compare_with(ground: Any) -> None:

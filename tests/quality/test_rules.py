@@ -6,8 +6,8 @@ The cases are looked up by rule id, so a rule that is added to a contract withou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from deftunes_contract.entity import ENTITIES, Severity, load
 from deftunes_contract.gate import GateResult
+from deftunes_contract.interval import Interval
 
 ORIGINAL = {
     "songs": [
@@ -80,7 +81,10 @@ def nothing(rows: Rows) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A fault. failing: rows that the result counts. example: a text that one of its examples holds."""
+    """A fault. failing: rows that the result counts. example: a text that one of its examples holds.
+
+    public: rows of the same month that are public already. neighbour: of these rows, how many the next month shows too.
+    """
 
     spoil: Callable[[Rows], None]
     failing: int = 1
@@ -88,8 +92,11 @@ class Case:
     figures: Mapping[str, Any] = field(default_factory=dict)
     previous: Mapping[str, int] = field(default_factory=dict)
     quarantined: int = 0
+    public: int = 0
+    neighbour: int = 0
 
 
+MONTH, ROWS = Interval(date(2020, 3, 1), date(2020, 4, 1)), 40
 NULL_USER = "user_id=null"
 CASES: Mapping[str, Mapping[str, Case]] = {
     "users": {
@@ -113,6 +120,8 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         ),
         "users_volume_warn": Case(nothing, 0, previous={"rows": 81}),
         "users_volume": Case(nothing, 0, previous={"rows": 801}),
+        "users_same_source": Case(nothing, 0, figures={"source": "http://127.0.0.1:8002/users"}, neighbour=4),
+        "users_restatement": Case(nothing, 3, public=43),
         "users_freshness": Case(put_all("user_since", datetime(2020, 3, 24, 23, 59, 59, 999999)), 0),
     },
     "sessions": {
@@ -148,6 +157,9 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         "sessions_volume_warn": Case(nothing, 0, previous={"rows": 19}),
         "sessions_volume": Case(nothing, 0, previous={"rows": 801}),
         "sessions_freshness": Case(put_all("session_start_time", datetime(2020, 3, 28, 23, 59, 59, 999999)), 0),
+        "session_id_in_one_month": Case(nothing, 2, "session_id=", neighbour=4),
+        "sessions_same_source": Case(nothing, 0, figures={"source": "http://127.0.0.1:8002/sessions"}, neighbour=4),
+        "sessions_restatement": Case(nothing, 3, public=43),
         "sessions_stale": Case(put_all("session_start_time", datetime(2020, 3, 11, 23, 59, 59, 999999)), 0),
     },
     "songs": {
@@ -170,6 +182,8 @@ CASES: Mapping[str, Mapping[str, Case]] = {
             nothing, 1, "track_id_length 1 (e.g.", {"landed_units": 41, "quarantined_units": 1}, quarantined=1
         ),
         "songs_volume_warn": Case(nothing, 0, previous={"rows": 41}),
+        "songs_same_source": Case(nothing, 0, figures={"source": "http://127.0.0.1:8002/songs"}, neighbour=4),
+        "songs_restatement": Case(nothing, 3, public=43),
         "songs_volume": Case(nothing, 0, previous={"rows": 45}),
     },
 }
@@ -192,6 +206,10 @@ def test_a_fault_of_its_own_trips_the_rule(referred: Any, entity: str, rule_id: 
     if case.quarantined:
         referred.quarantine(entity, case.quarantined, run_id, QUARANTINE_RULE[entity])
     staged = referred.previous(referred.stage(entity, rows, run_id=run_id, **case.figures), **case.previous)
+    if case.public:
+        staged = referred.republished(staged, case.public)
+    if case.neighbour:
+        staged = referred.beside(staged, rows[: case.neighbour])
     rule = load(entity).rule(rule_id)
 
     result = referred.judge_rule(staged, rule_id)
@@ -209,11 +227,18 @@ def test_a_fault_of_its_own_trips_the_rule(referred: Any, entity: str, rule_id: 
     assert result.snapshot_id == staged.snapshot_id
 
 
+def on_a_full_lake(ground: Any, staged: Any) -> Any:
+    """The same, as if its own month, the one before and the one after were public, so that no rule is skipped."""
+    full = ground.previous(ground.republished(staged, ROWS))
+    beside = ground.beside(full, ground.clean(staged.entity.name, MONTH.following))
+    return replace(full, public=replace(full.public, others=beside.public.others))
+
+
 @pytest.fixture(scope="module")
 def clean(referred: Any) -> Mapping[str, GateResult]:
     """What the gate says of clean intervals."""
     return {
-        name: referred.judge(referred.previous(referred.stage(name, referred.clean(name), run_id="clean")))
+        name: referred.judge(on_a_full_lake(referred, referred.stage(name, referred.clean(name), run_id="clean")))
         for name in ENTITIES
     }
 

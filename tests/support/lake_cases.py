@@ -90,6 +90,7 @@ class LakeCase:
         *,
         passed: bool = True,
         snapshot_id: int | None = None,
+        replaces: int | None = None,
     ) -> None:
         """Write the gate result for the branch's head (or for another snapshot)."""
         if snapshot_id is None:
@@ -102,7 +103,7 @@ class LakeCase:
         )  # fmt: skip
         result = GateResult(
             entity=entity, ingest_on=ingest_on, run_id=run_id, table=self.table(entity), snapshot_id=snapshot_id,
-            passed=passed, judged_at=datetime.now(UTC), rules=(rule,),
+            passed=passed, judged_at=datetime.now(UTC), rules=(rule,), replaces=replaces,
         )  # fmt: skip
         write_gate_result(self.shelf, result)
 

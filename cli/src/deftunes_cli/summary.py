@@ -10,6 +10,7 @@ from rich.table import Table
 
 from deftunes_cli.record import RunRecord
 from deftunes_cli.terminal import in_markup, plain
+from deftunes_contract.gate import ALLOWED_BY
 from deftunes_contract.interval import Interval
 
 
@@ -18,6 +19,9 @@ def render_run(record: RunRecord, console: Console, dashboard: Path | None) -> N
     failed = [step for step in record.steps if step.exit_code]
     for step in failed:
         console.print(f"exit {step.exit_code}: {plain(step.sentence)}", style="bold red", markup=False, highlight=False)
+    for step in record.steps:
+        if step.stage == "quality" and not step.exit_code and ALLOWED_BY in step.sentence:
+            console.print(plain(step.sentence), style="yellow", markup=False, highlight=False)
     seconds: dict[str, float] = defaultdict(float)
     for step in record.steps:
         seconds[step.stage] += step.seconds

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from deftunes_cli.dashboard.text import plural
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.gate import GateResult, RuleResult, read_gate_result
+from deftunes_contract.gate import ALLOWED_BY, GateResult, RuleResult, read_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.shelf import Shelf
 
@@ -116,7 +116,11 @@ def _cell(rule: RuleResult | None) -> Cell:
         return Cell("skipped", "–", f"not judged: {rule.skipped}")
     observed = "–" if rule.observed is None else _observed(rule.observed)
     if rule.passed:
-        return Cell("passed", _fitting(observed, "as expected"), f"expected {rule.expected}; observed {observed}")
+        note = f"expected {rule.expected}; observed {observed}"
+        if rule.allowed:
+            return Cell("warned", "allowed", f"{note}; {ALLOWED_BY}{rule.allowed}")
+        more = f"; {rule.note}" if rule.note else ""
+        return Cell("passed", _fitting(observed, "as expected"), note + more)
     broken = plural(rule.failing_count, "row") + " broke it" if rule.failing_count else "broken"
     examples = f", e.g. {', '.join(rule.examples[:3])}" if rule.examples else ""
     note = f"expected {rule.expected}; observed {observed}; {broken}{examples}"

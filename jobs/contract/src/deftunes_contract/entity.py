@@ -37,7 +37,18 @@ class Severity(StrEnum):
 ROW_KINDS = frozenset({"complete", "length", "pattern", "allowed", "range", "in_interval", "unique", "conform"})
 """Kinds that judge one row (or one key) and can therefore quarantine it."""
 INTERVAL_KINDS = frozenset(
-    {"arrived", "uniqueness", "reconcile", "quarantine_share", "reference", "volume", "freshness"}
+    {
+        "arrived",
+        "uniqueness",
+        "reconcile",
+        "quarantine_share",
+        "reference",
+        "volume",
+        "freshness",
+        "restatement",
+        "unique_across_intervals",
+        "same_source",
+    }
 )
 """Kinds that judge the interval as a whole: severity `fail` or `warn`."""
 
@@ -49,7 +60,8 @@ class Rule:
     complete - · length {length} · pattern {pattern} · allowed {values} · range {min?, max?} · in_interval - ·
     unique (columns) · conform - · arrived {minRows, minRatio?} · uniqueness {moreThan} · reconcile - ·
     quarantine_share {max} · reference {entity, references, maxUnmatched} · volume {minRatio, maxRatio} ·
-    freshness {maxDays}.
+    freshness {maxDays} · restatement {maxLoss, retentionDays?} · unique_across_intervals {months} ·
+    same_source {minKnown}.
     """
 
     id: str

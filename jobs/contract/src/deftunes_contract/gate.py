@@ -17,13 +17,17 @@ from deftunes_contract.redaction import redact
 from deftunes_contract.shelf import Shelf
 from deftunes_contract.zones import quality_result
 
+ALLOWED_BY = "allowed by "
+"""Before the flag, wherever a sentence tells of a lifted rule."""
+
 
 class RuleResult(BaseModel):
     """What one rule said of one interval.
 
     observed: what was found, as measured (None when the rule was skipped). expected: the rule in words, with its
     bounds. failing_count: rows (or keys) that broke it. examples: a few offending values, never personal ones.
-    skipped: why the rule could not be judged, None when it was.
+    skipped: why the rule could not be judged, None when it was. allowed: the flag by which the caller let a broken rule
+    pass, None when it was not needed. note: what a person should know of a rule that holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,10 +42,16 @@ class RuleResult(BaseModel):
     examples: tuple[str, ...] = ()
     skipped: str | None = None
     description: str = ""
+    allowed: str | None = None
+    note: str | None = None
 
 
 class GateResult(BaseModel):
-    """The gate's decision on one staged snapshot. judged_at: UTC. data_docs: where people can read it, if written."""
+    """The gate's decision on one staged snapshot. judged_at: UTC. data_docs: where people can read it, if written.
+
+    replaces: the snapshot of the interval's publication that the staged rows were compared with, 0 when there was none,
+    None in results of versions that did not compare. Publish refuses when another run published meanwhile.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -54,6 +64,7 @@ class GateResult(BaseModel):
     judged_at: datetime
     rules: tuple[RuleResult, ...]
     data_docs: str | None = None
+    replaces: int | None = None
 
     @property
     def closing(self) -> tuple[RuleResult, ...]:

@@ -3,7 +3,8 @@
     branch run_<run>_<D> + gate result ─► main, tag interval_<D>, tag before_<D>
 
 What protects it: nothing moves until every entity of the call has a passing gate result that names the very head of
-its branch, and the warehouse's readers can read that head (readers.py). In one table main, tags and branch change in
+its branch, and the warehouse's readers can read that head (readers.py); nor when the interval was published by
+somebody else since the gate compared the rows with what was public. In one table main, tags and branch change in
 one commit, so a killed publish leaves each table either as it was or done, and calling it again does the rest. If main
 moved since the run staged its rows, the judged data files are put onto the new main first (on a branch of their own,
 counted, summed and asked the same before it becomes main). Run alone:
@@ -25,7 +26,7 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity, load
 from deftunes_contract.exits import DataRefused, StageError, Temporary
-from deftunes_contract.gate import find_gate_result
+from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.shelf import Shelf
@@ -96,10 +97,10 @@ def publish(
     targets = [
         Target(load(name), table_name(settings, name), interval.ingest_on, run_id) for name in facts_last(entities)
     ]
-    judged = {target.table: _judged(spark, shelf, target) for target in targets}
+    approved = {target.table: _judged(spark, shelf, target) for target in targets}
     done = []
     for target in targets:
-        published = until_settled(f"publishing {target}", partial(_publish, spark, target, judged[target.table]))
+        published = until_settled(f"publishing {target}", partial(_publish, spark, target, approved[target.table]))
         structlog.get_logger("lake").info(
             f"{target.entity.name} {'is public' if published.moved else 'was public already'}",
             ingest_on=str(target.ingest_on),
@@ -116,8 +117,8 @@ def facts_last(entities: Sequence[str]) -> list[str]:
     return sorted(dict.fromkeys(entities), key=lambda name: load(name).amount is not None)
 
 
-def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> int | None:
-    """The snapshot that may become public, None when the run is public already. Changes nothing."""
+def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> GateResult | None:
+    """The open gate of what may become public, None when the run is public already. Changes nothing."""
     table = load_table(spark, target.table)
     head = snapshot_of(table, refs_of(table).branches.get(target.branch))
     if head is None:
@@ -139,11 +140,40 @@ def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> int | None:
             f"{target}: the gate is closed by {broken or 'no named rule'}; nothing was published, main is as it was. "
             "Correct the source or the contract, then run extract, transform and quality again"
         )
-    main = refs_of(table).branches[MAIN]
+    refs = refs_of(table)
+    main = refs.branches[MAIN]
+    _refuse_overtaken(table, refs, target, head, gate)
     # files that will be put onto another main are asked with that main, while no table of the call has moved
     stands_on_main = is_ancestor(table, main, head.id) or is_ancestor(table, head.id, main)
     refuse_unreadable(spark, str(target), table, head.id, None if stands_on_main else main)
-    return head.id
+    return gate
+
+
+def _refuse_overtaken(table: Any, refs: Refs, target: Target, head: Snapshot, gate: GateResult) -> None:
+    """Raises Temporary when the interval shows other rows than those that the gate compared the staged ones with."""
+    shown = refs.tags.get(interval_tag(target.ingest_on), 0)
+    if gate.replaces is None or shown == gate.replaces or is_ancestor(table, head.id, refs.branches[MAIN]):
+        return
+    public, staged = snapshot_of(table, shown or None), head.staged
+    theirs = public.staged if public else None
+    if (
+        theirs
+        and staged
+        and (theirs.receipt, theirs.rows, theirs.amount)
+        == (
+            staged.receipt,
+            staged.rows,
+            staged.amount,
+        )
+    ):
+        # a rival published the very same delivery: there is nothing to lose
+        return
+    by = f"run {theirs.run_id} published snapshot {shown}" if theirs else "it was rolled back"
+    start = Interval.of_ingest_on(target.ingest_on).start
+    raise Temporary(
+        f"{target}: the gate compared with snapshot {gate.replaces or 'none'} of the interval, but {by} meanwhile; run "
+        f"deftunes-quality {target.entity.name} --start {start} --end {target.ingest_on} --run-id {target.run_id} again"
+    )
 
 
 def _staged(target: Target, head: Snapshot) -> StagedSummary:
@@ -171,7 +201,7 @@ def _published_by_run(table: Any, target: Target) -> Published:
     return Published(target.entity.name, public, staged, moved=False)
 
 
-def _publish(spark: SparkSession, target: Target, judged: int | None) -> Published:
+def _publish(spark: SparkSession, target: Target, gate: GateResult | None) -> Published:
     """Move one table, in one commit. Raises Conflict when somebody else committed meanwhile."""
     table = load_table(spark, target.table)
     refs = refs_of(table)
@@ -179,13 +209,14 @@ def _publish(spark: SparkSession, target: Target, judged: int | None) -> Publish
     if head is None:
         # moved by a call that was killed later on, or by the same call running twice at once
         return _published_by_run(table, target)
-    if head.id != judged:
+    if gate is None or head.id != gate.snapshot_id:
         raise Temporary(f"{target}: the branch moved while publishing; rerun deftunes-quality, then publish again")
     summary = _staged(target, head)
     if is_ancestor(table, head.id, refs.branches[MAIN]):
         # staging was begun anew after publishing, and killed before it wrote: nothing new to show
         change_refs(table, branches=dict.fromkeys(target.leftovers(refs)))
         return Published(target.entity.name, head, summary, moved=False)
+    _refuse_overtaken(table, refs, target, head, gate)
     public = head
     if not is_ancestor(table, refs.branches[MAIN], head.id):
         public = _rebase(spark, table, target, head)

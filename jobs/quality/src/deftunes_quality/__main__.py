@@ -24,6 +24,7 @@ STAGE = "deftunes-quality"
 EXAMPLES = """\
   deftunes-quality users sessions --start 2020-01-01 --end 2020-02-01 --run-id api-2020-01
   deftunes-quality songs --start 2020-01-01 --end 2020-02-01
+  deftunes-quality sessions --start 2020-01-01 --end 2020-02-01 --allow-shrink sessions:2020-01
 
 exit codes: 0 all gates open, 65 a gate closed, 75 nothing staged yet, 2 wrong call, 1 a bug"""
 
@@ -37,9 +38,9 @@ def work(argv: Sequence[str]) -> str:
     arguments = parser.parse_args(argv)
     interval, run_id = interval_of(arguments), run_id_of(arguments)
     entities = tuple(dict.fromkeys(arguments.entities))
-    allowances_of(arguments, entities, [interval])
+    allowances = allowances_of(arguments, entities, [interval])
     settings = from_environment(SparkSettings)
-    desk = Desk(open_session(settings, STAGE), settings, open_shelf(settings.lake))
+    desk = Desk(open_session(settings, STAGE), settings, open_shelf(settings.lake), allowances)
     return pass_gates(desk, entities, interval, run_id)
 
 

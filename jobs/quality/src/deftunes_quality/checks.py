@@ -7,17 +7,21 @@ modules row_checks.py and interval_checks.py make them, suites.py puts them toge
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import great_expectations.expectations as gxe
 from great_expectations.expectations.metadata_types import FailureSeverity
 
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity, Rule, Severity
 from deftunes_contract.interval import Interval
 from deftunes_contract.summary import StagedSummary
+from deftunes_quality.elsewhere import Elsewhere
 from deftunes_quality.figures import Quarantined
+from deftunes_quality.public import PublicState
 from deftunes_quality.references import Unmatched
+from deftunes_quality.restatement import Restatement
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,10 @@ class Facts:
     """What the checks are measured against.
 
     faults: column → what is wrong with it; rules about such a column are skipped, while `conform` closes the gate.
-    unmatched: by rule id; a rule that is not in it could not be judged.
+    unmatched: by rule id; a rule that is not in it could not be judged. public: what main shows. restatement: the
+    interval's own public rows against the staged ones, None when there are none to compare. elsewhere: by rule
+    id, months that show staged keys too. known: share of the staged keys that are public, where the source changed.
+    allowances: the caller's.
     """
 
     entity: Entity
@@ -35,6 +42,11 @@ class Facts:
     quarantined: Quarantined
     faults: Mapping[str, str]
     unmatched: Mapping[str, Unmatched]
+    public: PublicState = field(default_factory=PublicState)
+    restatement: Restatement | None = None
+    elsewhere: Mapping[str, tuple[Elsewhere, ...]] = field(default_factory=dict)
+    known: float | None = None
+    allowances: Allowances = NONE_ALLOWED
 
     @property
     def kept(self) -> int:
@@ -47,7 +59,8 @@ class Check:
     """One expectation of one rule.
 
     expected: in words. figure: what is judged, None for the rows themselves. part: what of its rule it is, where a
-    rule has several checks.
+    rule has several checks. found: what was found in words, where a figure alone says too little. allowed: the flag
+    that lifts a bound which does not hold. note: what a person should know although the rule holds.
     """
 
     rule: Rule
@@ -55,6 +68,9 @@ class Check:
     expected: str
     figure: int | float | None = None
     part: str = ""
+    found: str = ""
+    allowed: str | None = None
+    note: str | None = None
 
 
 class Skip(Exception):

@@ -19,6 +19,7 @@ def gate_result(staged: Staged, rules: tuple[RuleResult, ...]) -> GateResult:
         passed=False,
         judged_at=datetime.now(UTC),
         rules=rules,
+        replaces=staged.public.snapshot_id,
     )
     return result.model_copy(update={"passed": not result.closing})
 

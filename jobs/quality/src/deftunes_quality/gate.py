@@ -18,7 +18,7 @@ from deftunes_contract.interval import Interval
 from deftunes_lake.tables import table_name
 from deftunes_quality.decision import broken_gate
 from deftunes_quality.desk import Desk
-from deftunes_quality.refusal import opening, refusal, warning
+from deftunes_quality.refusal import lifted, opening, refusal, warning
 from deftunes_quality.staged import Staged, find_staged
 
 
@@ -68,6 +68,10 @@ def judge_one(desk: Desk, staged: Staged) -> GateResult:
             log.info(f"{staged.name}: {rule.id} is not judged: {rule.skipped}")
         elif not rule.passed and rule not in result.closing:
             log.warning(warning(staged, rule))
+        elif rule.allowed:
+            log.warning(f"{staged.name}: {lifted(rule)}")
+        elif rule.note:
+            log.warning(f"{staged.name}: {rule.id} holds, but {rule.note}")
     where = write_gate_result(desk.shelf, result)
     tell = log.info if result.passed else log.error
     tell((opening if result.passed else refusal)(staged, result), result=where, report=result.data_docs)

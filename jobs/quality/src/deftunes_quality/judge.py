@@ -14,6 +14,7 @@ from deftunes_contract.gate import GateResult
 from deftunes_quality.checks import Facts
 from deftunes_quality.decision import gate_result
 from deftunes_quality.desk import Desk
+from deftunes_quality.elsewhere import find_elsewhere
 from deftunes_quality.figures import (
     Quarantined,
     column_faults,
@@ -22,9 +23,12 @@ from deftunes_quality.figures import (
     quarantine_rows,
 )
 from deftunes_quality.outcomes import rule_results
+from deftunes_quality.privacy import EXAMPLES
 from deftunes_quality.progress import telling
 from deftunes_quality.references import find_unmatched
 from deftunes_quality.report import publish_report
+from deftunes_quality.restatement import compare
+from deftunes_quality.source_change import known_share
 from deftunes_quality.staged import Staged
 from deftunes_quality.suites import build_suite
 from deftunes_quality.validation import Judged, run_suite
@@ -48,6 +52,7 @@ def judge_staged(desk: Desk, staged: Staged) -> GateResult:
 
 def gather_facts(desk: Desk, staged: Staged, rows: DataFrame, quarantined: Quarantined) -> Facts:
     """Everything that the suite is measured against."""
+    restated = compare(desk.spark, staged, rows)
     return Facts(
         entity=staged.entity,
         interval=staged.interval,
@@ -56,6 +61,11 @@ def gather_facts(desk: Desk, staged: Staged, rows: DataFrame, quarantined: Quara
         quarantined=quarantined,
         faults=column_faults(staged.entity, rows.schema),
         unmatched=find_unmatched(desk.spark, desk.settings, staged, rows),
+        public=staged.public,
+        restatement=restated,
+        known=known_share(desk.spark, staged, rows, restated),
+        elsewhere=find_elsewhere(desk.spark, staged, rows),
+        allowances=desk.allowances,
     )
 
 
@@ -69,6 +79,10 @@ def figure_examples(
             examples[rule.id] = facts.unmatched[rule.id].examples
         elif rule.kind == "conform":
             examples[rule.id] = tuple(facts.faults.values())
+        elif rule.kind == "restatement" and facts.restatement is not None:
+            examples[rule.id] = facts.restatement.examples
+        elif rule.kind == "unique_across_intervals":
+            examples[rule.id] = tuple(text for one in facts.elsewhere[rule.id] for text in one.examples)[:EXAMPLES]
         elif rule.kind == "quarantine_share":
             examples[rule.id] = quarantine_examples(facts.entity, quarantine, facts.quarantined)
     return examples

@@ -31,23 +31,32 @@ def _result(rule: Rule, facts: Facts, suite: Suite, judged: Sequence[Judged], ex
         raise StageError(f"rule {rule.id} of {facts.entity.name} was {'skipped and ' if own else 'never '}judged")
     broken = [one for one in own if not one.passed]
     told = broken or own
+    failing = [_failing(one, facts) for one in broken]
     return RuleResult(
         id=rule.id,
         kind=rule.kind,
         severity=rule.severity,
         passed=not broken,
-        observed=_observed(told[0]) if len(told) == 1 else ", ".join(map(_labelled, told)) or None,
+        observed=_told(told[0]) if len(told) == 1 else ", ".join(map(_labelled, told)) or None,
         expected="; ".join(one.check.expected for one in told),
-        failing_count=sum(_failing(one, facts) for one in broken),
+        # the checks of a restatement count the same lost rows
+        failing_count=max(failing, default=0) if rule.kind == "restatement" else sum(failing),
         examples=tuple(text for one in broken for text in one.examples) or (examples if broken else ()),
         skipped=skipped,
         description=rule.description,
+        allowed=next((one.check.allowed for one in own if one.check.allowed), None),
+        note=next((one.check.note for one in own if one.check.note), None),
     )
+
+
+def _told(one: Judged) -> str | float | None:
+    """What was found, in the check's own words where it has some."""
+    return one.check.found or _observed(one)
 
 
 def _labelled(one: Judged) -> str:
     """One of several figures of a rule: `rows 40`."""
-    value = _observed(one)
+    value = _told(one)
     return f"{one.check.part} {f'{value:.12g}' if isinstance(value, float) else value}"
 
 
@@ -70,6 +79,10 @@ def _failing(one: Judged, facts: Facts) -> int:
         return round((1 - float(found["observed_value"])) * facts.staged.rows)
     if kind == "reference":
         return facts.unmatched[one.check.rule.id].unmatched
+    if kind == "restatement" and facts.restatement is not None:
+        return facts.restatement.expired if one.check.part else facts.restatement.lost_rows
+    if kind == "unique_across_intervals":
+        return sum(other.keys for other in facts.elsewhere[one.check.rule.id])
     if kind == "quarantine_share":
         return facts.staged.quarantined_units
     return 0

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from deftunes_contract.allowances import Allowance, Guard
 from deftunes_contract.entity import Severity
-from deftunes_contract.gate import GateResult, RuleResult
+from deftunes_contract.gate import ALLOWED_BY, GateResult, RuleResult
+from deftunes_contract.interval import Interval
 from deftunes_quality.staged import Staged
 
 SHOWN_RULES = 3
 """Broken rules told in the sentence; all are in the result."""
+
+
+_MONTH = re.compile(r"\b\d{4}-\d{2}\b")
 
 
 def refusal(staged: Staged, result: GateResult) -> str:
@@ -31,7 +37,13 @@ def opening(staged: Staged, result: GateResult) -> str:
     text = f"{staged.name}: gate open, {len(judged) - len(warned)} of {len(judged)} rules hold"
     text += f", warned by {', '.join(warned)}" if warned else ""
     text += f", {skipped} skipped" if skipped else ""
+    text += "".join(f", {lifted(rule)}" for rule in judged if rule.allowed)
     return text + (", the month is empty" if not staged.summary.landed_units else "")
+
+
+def lifted(rule: RuleResult) -> str:
+    """A broken rule that the caller let pass: `sessions_restatement (240 → 11 rows, …) allowed by --allow-shrink …`."""
+    return f"{rule.id} ({rule.observed}) {ALLOWED_BY}{rule.allowed}"
 
 
 def warning(staged: Staged, rule: RuleResult) -> str:
@@ -48,6 +60,11 @@ def _broken(rule: RuleResult, staged: Staged) -> str:
             f"expected {rule.expected}{top}"
         )
     examples = f" (e.g. {', '.join(rule.examples)})" if rule.examples else ""
+    if rule.kind == "restatement":
+        month = staged.interval.month
+        return f"{rule.id}: {month} would shrink: {rule.observed}, expected {rule.expected}{examples}"
+    if rule.kind in ("unique_across_intervals", "same_source"):
+        return f"{rule.id}: expected {rule.expected}, found {rule.observed}{examples}"
     if rule.failing_count:
         return f"{rule.id} failed on {rule.failing_count} of {staged.summary.rows} rows{examples}"
     observed = f"{rule.observed:.6g}" if isinstance(rule.observed, float) else rule.observed
@@ -60,4 +77,38 @@ def _next_step(closing: Sequence[RuleResult], staged: Staged) -> str:
     if any(rule.severity is Severity.QUARANTINE or rule.kind == "reconcile" for rule in closing):
         # such rows should be in quarantine already, so the source alone cannot be blamed
         return f"the transform let it through: run deftunes-transform {call} again, and report it if it comes back"
-    return f"fix the source or the contract, then run deftunes-extract {call} and the stages after it again"
+    steps = {rule.kind: _STEPS[rule.kind](rule, staged, call) for rule in closing if rule.kind in _STEPS}
+    if len(steps) < len({rule.kind for rule in closing}):
+        steps[""] = f"fix the source or the contract, then run deftunes-extract {call} and the stages after it again"
+    return "; ".join(steps.values())
+
+
+def _to_shrink(rule: RuleResult, staged: Staged, call: str) -> str:
+    flag = Allowance(Guard.SHRINK, staged.entity.name, staged.interval.month)
+    return (
+        f"let the source deliver the whole month, then run deftunes-extract {call} and the stages after it again; "
+        f"if this loss is right, run them with {flag}"
+    )
+
+
+def _to_move(rule: RuleResult, staged: Staged, call: str) -> str:
+    entity, month = staged.entity.name, staged.interval.month
+    left = [Interval.of_month(text) for text in _MONTH.findall(str(rule.observed))]
+    first = "; ".join(f"deftunes-extract {entity} --start {one.start} --end {one.end}" for one in left)
+    lost = " ".join(str(Allowance(Guard.SHRINK, entity, one.month)) for one in left)
+    return (
+        f"if they moved to {month}, first run {' and '.join(one.month for one in left)} again ({first} and the stages "
+        f"after it; where they are more than the few that a month may lose, with {lost}), then run {month} again"
+    )
+
+
+def _to_change_source(rule: RuleResult, staged: Staged, call: str) -> str:
+    flag = Allowance(Guard.SOURCE_CHANGE, staged.entity.name, staged.interval.month)
+    return (
+        "load another shop into a lake of its own (DEFTUNES_HOME, DEFTUNES_LAKE); if it is the same shop at another "
+        f"address, run deftunes-quality {call} and the stages after it with {flag}, and name the shop in DEFTUNES_SHOP"
+    )
+
+
+_STEPS = {"same_source": _to_change_source, "unique_across_intervals": _to_move, "restatement": _to_shrink}
+"""Kinds of rules that have a next step of their own."""

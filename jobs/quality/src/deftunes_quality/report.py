@@ -58,7 +58,7 @@ def outcome(rule: RuleResult) -> str:
     if rule.skipped is not None:
         return "skipped"
     if rule.passed:
-        return "passed"
+        return "warned" if rule.allowed else "passed"
     return "warned" if rule.severity is Severity.WARN else "failed"
 
 

@@ -6,7 +6,7 @@ one that the gate result names, so rows that are staged meanwhile are neither ju
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
@@ -17,12 +17,16 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.summary import StagedSummary
 from deftunes_contract.zones import branch
 from deftunes_lake.reading import read_snapshot
-from deftunes_lake.snapshots import branch_head, published
+from deftunes_lake.snapshots import branch_head
+from deftunes_quality.public import PublicState, find_public
 
 
 @dataclass(frozen=True)
 class Staged:
-    """One entity's staged interval. previous: what was staged for the month before, when that is public."""
+    """One entity's staged interval. previous: what was staged for the month before, when that is public.
+
+    public: the public side of the table at the same time.
+    """
 
     entity: Entity
     interval: Interval
@@ -31,6 +35,7 @@ class Staged:
     snapshot_id: int
     summary: StagedSummary
     previous: StagedSummary | None
+    public: PublicState = field(default_factory=PublicState)
 
     @property
     def name(self) -> str:
@@ -67,8 +72,8 @@ def find_staged(spark: SparkSession, table: str, entity: Entity, interval: Inter
             f"{entity.name} {interval.month}: expected landed and quarantined amounts in the summary of snapshot "
             f"{head.id}, found none; {again} again"
         )
-    before = published(spark, table, interval.previous.ingest_on)
-    return Staged(entity, interval, run_id, table, head.id, summary, None if before is None else before.staged)
+    public = find_public(spark, table, interval)
+    return Staged(entity, interval, run_id, table, head.id, summary, public.previous, public)
 
 
 def _named(summary: StagedSummary | None) -> str:

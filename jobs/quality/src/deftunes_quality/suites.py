@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from deftunes_contract.entity import Entity, Rule
-from deftunes_quality import interval_checks, row_checks
+from deftunes_quality import interval_checks, public_checks, row_checks
 from deftunes_quality.checks import Check, Facts, Skip
 
 CHECKS: Mapping[str, Callable[[Rule, Facts], list[Check]]] = {
@@ -29,6 +29,9 @@ CHECKS: Mapping[str, Callable[[Rule, Facts], list[Check]]] = {
     "quarantine_share": interval_checks.quarantine_share,
     "arrived": interval_checks.arrived,
     "reference": interval_checks.reference,
+    "restatement": public_checks.restatement,
+    "same_source": public_checks.same_source,
+    "unique_across_intervals": public_checks.unique_across_intervals,
 }
 """Kind of rule → what makes its checks."""
 
