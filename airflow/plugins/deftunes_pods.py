@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,9 @@ TEMPORARY, NOTHING_TO_DO = 75, 99
 """Exit codes of docs/stage-contract.md that mean another thing than failure."""
 SERVING_POOL = "deftunes_serving"
 """Has one slot, deferred tasks included: dbt builds of the two pipelines never overlap. Made by prepare.py."""
+
+GUARDS = {"extract": ("empty", "shrink"), "quality": ("shrink", "source-change"), "dbt": ("shrink",)}
+"""First word of a workload → guards that its stage lets a caller lift (`--allow-<guard>`)."""
 
 INTERVAL = (
     "--start",
@@ -44,9 +47,10 @@ class StagePodOperator(KubernetesPodOperator):
     because another attempt would end the same way. The exception is the stage's own last sentence.
     """
 
-    def __init__(self, *, entities: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *, entities: Sequence[str] = (), guards: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entities = tuple(entities)
+        self.guards = tuple(guards)
 
     def execute(self, context: Context) -> None:
         """Start the pod, unless the run's parameters leave all of its entities out."""
@@ -57,7 +61,19 @@ class StagePodOperator(KubernetesPodOperator):
             raise AirflowFailException(
                 "expected a month, found a run by hand without one; give it the parameters start and end, both"
             )
+        self.arguments = [*self.arguments, *self._allowed(params)]
         super().execute(context)
+
+    def _allowed(self, params: Mapping[str, Any]) -> list[str]:
+        """Flags for the guards that the run's parameters lift, as far as this stage and its entities have them."""
+        asked = [one.partition("=")[::2] for one in params.get("allow") or ()]
+        own = set(self.entities) & set(params.get("entities") or self.entities)
+        return [
+            word
+            for guard, subject in asked
+            if guard in self.guards and (not self.entities or subject.partition(":")[0] in own)
+            for word in (f"--allow-{guard}", subject)
+        ]
 
     def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> V1Pod:
         """The template's pod; entities and flags that the run leaves out have become empty arguments, which go."""
@@ -122,7 +138,8 @@ def stage_pod(
         "max_retry_delay": timedelta(minutes=10),
         "on_failure_callback": _alerts(),
     }
-    return StagePodOperator(task_id=task_id, entities=entities, **(options | more))
+    guards = GUARDS.get(workload.partition("-")[0], ())
+    return StagePodOperator(task_id=task_id, entities=entities, guards=guards, **(options | more))
 
 
 def first_month(pipeline: str) -> datetime:
@@ -147,6 +164,16 @@ def parameters(*entities: str) -> dict[str, Param]:
             minItems=1,
             uniqueItems=True,
             description="Entities to load again; the others stay as they are",
+        ),
+        "allow": Param(
+            [],
+            type="array",
+            items={
+                "type": "string",
+                "pattern": rf"^(empty|shrink|source-change)=({'|'.join(entities)})(:\d{{4}}-\d{{2}})?$",
+            },
+            uniqueItems=True,
+            description="Guards that this run lifts, each by name: shrink=sessions:2020-01 (or empty=, source-change=)",
         ),
         "start": Param(None, **day, description="First day of the month, instead of the run's own interval"),
         "end": Param(None, **day, description="First day of the month after; needed with start"),

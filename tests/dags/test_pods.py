@@ -122,6 +122,48 @@ def test_a_run_without_a_month_is_refused_at_once(dags: dict[str, Any], params: 
     assert type(refused.value).__name__ == "AirflowFailException"
 
 
+ALLOW = ["empty=users", "shrink=sessions:2020-01", "source-change=sessions:2020-01", "shrink=users"]
+
+
+@pytest.mark.parametrize(
+    ("task_id", "flags"),
+    [
+        ("extract_users", ["--allow-empty", "users", "--allow-shrink", "users"]),
+        ("extract_sessions", ["--allow-shrink", "sessions:2020-01"]),
+        ("transform_json", []),
+        ("quality_users", ["--allow-shrink", "users"]),
+        (
+            "quality_sessions",
+            ["--allow-shrink", "sessions:2020-01", "--allow-source-change", "sessions:2020-01"],
+        ),
+        ("publish", []),
+        ("dbt", ["--allow-shrink", "sessions:2020-01", "--allow-shrink", "users"]),
+    ],
+)
+def test_lifted_guards_reach_the_stages_that_have_them(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, task_id: str, flags: list[str]
+) -> None:
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+    monkeypatch.setattr(KubernetesPodOperator, "execute", lambda self, context: None)
+    dag = dags["deftunes_api_pipeline_dag"]
+    given = _context(dag, allow=ALLOW)
+    task = _rendered(dags, dag.dag_id, task_id, **given)
+    plain = list(task.arguments)
+    task.execute(given)
+    assert task.arguments == [*plain, *flags]
+
+
+@pytest.mark.parametrize("allow", [["shrink"], ["shrink=songs"], ["shrink=users:2020"], ["all=users"], "shrink=users"])
+def test_what_lifts_no_guard_is_refused(dags: dict[str, Any], allow: Any) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = dags["deftunes_api_pipeline_dag"].params.get_param("allow")
+    assert param.resolve(ALLOW) == ALLOW
+    with pytest.raises(ParamValidationError):
+        param.resolve(allow)
+
+
 @pytest.mark.parametrize("entities", [[], ["songs"], ["users", "users"]])
 def test_entities_that_are_none_are_refused(dags: dict[str, Any], entities: list[str]) -> None:
     from airflow.sdk.exceptions import ParamValidationError

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from deftunes_contract.entity import load
+from deftunes_contract.exits import ExitCode
 from deftunes_contract.interval import Interval
 from deftunes_contract.shelf import FolderShelf
 from deftunes_extract.delivery import Order, deliver
@@ -54,6 +55,16 @@ def test_sessions_land_verbatim_with_their_figures(api: Any, extract: Any, lake:
     assert set(receipt.warnings) == {"unknown field channel in 1 records", "no JSON object in 1 records"}
     assert "5 records (7 rows), amount 4.00 in 1 object" in outcome.said
     assert "unknown field channel" in outcome.said
+
+
+def test_a_shop_with_a_lasting_name_is_known_by_it_at_any_address(api: Any, extract: Any, lake: Any, make: Any) -> None:
+    api.say(api.records([make.session(1)]))
+    assert extract("sessions", DEFTUNES_API_URL=api.url, DEFTUNES_SHOP="main-street").code == 0
+    assert lake.receipt("sessions").source == "main-street/sessions"
+    refused = extract("sessions", DEFTUNES_API_URL=api.url, DEFTUNES_SHOP="https://anna:secret@shop")
+    assert refused.code == ExitCode.USAGE
+    assert "DEFTUNES_SHOP" in refused.said
+    assert "secret" not in refused.said
 
 
 def test_a_pretty_printed_reply_lands_one_record_a_line(api: Any, extract: Any, lake: Any, make: Any) -> None:

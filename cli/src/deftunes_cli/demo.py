@@ -6,6 +6,7 @@ its customers and sales are not those of the shop that was loaded before; a home
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -48,6 +49,12 @@ def prepare(home: Home, config: WorldConfig) -> None:
     mark.write_text(now, encoding="utf-8")
 
 
+def shop_name(config: WorldConfig) -> str:
+    """A lasting name of the world's shop, whose ports change from start to start; another world is another shop."""
+    songs = "" if config.songs_csv is None else f"-{hashlib.sha256(str(config.songs_csv).encode()).hexdigest()[:8]}"
+    return f"demo-seed-{config.seed}-scale-{config.scale}{songs}"
+
+
 @contextmanager
 def world(home: Home, config: WorldConfig) -> Iterator[World]:
     """The running world, named to the stages by their own settings; stopped at the end, whatever happened."""
@@ -61,6 +68,7 @@ def world(home: Home, config: WorldConfig) -> Iterator[World]:
     with running:
         if config.scale <= SMALL_SCALE:
             os.environ.setdefault("DEFTUNES_SPARK_SMALL", "true")
+        os.environ.setdefault("DEFTUNES_SHOP", shop_name(config))
         os.environ["DEFTUNES_API_URL"] = running.api_url
         os.environ["DEFTUNES_SONGS_DSN"] = running.songs_dsn
         yield running

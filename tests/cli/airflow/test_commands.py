@@ -194,6 +194,15 @@ def test_trigger_of_a_month_that_is_not_over_needs_the_flag(stand: Stand, call: 
     assert asked["conf"] == {"start": str(month.start), "end": str(month.end), "partial": True}
 
 
+def test_lifted_guards_travel_by_name(stand: Stand, call: Call) -> None:
+    lifted = ("--allow-shrink", "sessions:2020-01", "--allow-source-change", "users")
+    assert call("trigger", *MONTHS[:4], "--end", "2020-02-01", *lifted, "--no-follow")[0] == 0
+    assert stand.bodies("POST", "/dagRuns")[0]["conf"]["allow"] == ["shrink=sessions:2020-01", "source-change=users"]
+    assert call(*BACKFILL, "--no-follow", *lifted)[0] == 0
+    allow = ["shrink=sessions:2020-01", "source-change=users"]
+    assert stand.bodies("POST", "/backfills")[0]["dag_run_conf"] == {"allow": allow}
+
+
 def test_trigger_of_maintenance_has_no_month(stand: Stand, call: Call) -> None:
     code, _, _ = call("trigger", "--pipeline", "maintenance", "--no-follow")
     assert code == 0
@@ -208,6 +217,8 @@ def test_trigger_of_maintenance_has_no_month(stand: Stand, call: Call) -> None:
         (("--pipeline", "api"), "--start: expected a date"),
         (MONTHS, "expected one calendar month"),
         ((*MONTHS[:4], "--end", "2020-02-01", "--entities", "songs"), "expected some of users, sessions, found songs"),
+        ((*MONTHS[:4], "--end", "2020-02-01", "--allow-shrink", "songs"), "--allow-shrink songs: expected an entity"),
+        ((*MONTHS[:4], "--end", "2020-02-01", "--allow-empty", "users:2020-02"), "expected an entity and a month of"),
     ],
 )
 def test_what_cannot_be_triggered(words: tuple[str, ...], said: str, stand: Stand, call: Call) -> None:

@@ -17,6 +17,7 @@ from deftunes_cli.airflow.follow import Following
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.airflow.work import Monthly, Pipeline, Reprocess
 from deftunes_cli.terminal import plain
+from deftunes_contract.allowances import METAVAR, Allowances, Guard
 from deftunes_contract.provisional import HELP as PARTIAL_HELP
 from deftunes_contract.settings import from_environment
 
@@ -29,6 +30,12 @@ app = typer.Typer(
     "deftunes airflow backfill --pipeline api --start 2020-01-01 --end 2020-03-01",
 )
 
+AllowEmpty = Annotated[list[str] | None, typer.Option(metavar=METAVAR, help=f"Allow that {Guard.EMPTY.help}.")]
+AllowShrink = Annotated[list[str] | None, typer.Option(metavar=METAVAR, help=f"Allow that {Guard.SHRINK.help}.")]
+AllowSource = Annotated[
+    list[str] | None,
+    typer.Option("--allow-source-change", metavar=METAVAR, help=f"Allow that {Guard.SOURCE_CHANGE.help}."),
+]
 Follow = Annotated[bool, typer.Option(help="Print what changes and end with the runs' outcome.")]
 
 
@@ -41,16 +48,20 @@ def backfill(
     start: Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")],
     end: Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")],
     reprocess: Annotated[Reprocess, typer.Option(help="Which months that have a run are run again.")] = Reprocess.NONE,
+    allow_empty: AllowEmpty = None,
+    allow_shrink: AllowShrink = None,
+    allow_source: AllowSource = None,
     follow: Follow = True,
 ) -> None:
     """Run whole months, one after the other: those without a run, or those asked for again. 65: a gate closed."""
-    months = work.months_of(start, end)
+    months, allowances = work.months_of(start, end), _allowances(allow_empty, allow_shrink, allow_source)
     with work.connect(from_environment(AirflowSettings)) as airflow:
-        _end(work.backfill(airflow, pipeline, months, reprocess, _say), follow)
+        _end(work.backfill(airflow, pipeline, months, reprocess, _say, allowances), follow)
 
 
 @app.command(
     epilog="Examples: deftunes airflow trigger --pipeline api --start 2020-02-01 --end 2020-03-01 --entities users · "
+    "deftunes airflow trigger --pipeline api --start 2020-01-01 --end 2020-02-01 --allow-shrink sessions:2020-01 · "
     "deftunes airflow trigger --pipeline maintenance"
 )
 def trigger(
@@ -61,11 +72,15 @@ def trigger(
         list[str] | None, typer.Option(metavar="ENTITY", help="Load only this one; repeatable. Default: all.")
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help=f"{PARTIAL_HELP.capitalize()}.")] = False,
+    allow_empty: AllowEmpty = None,
+    allow_shrink: AllowShrink = None,
+    allow_source: AllowSource = None,
     follow: Follow = True,
 ) -> None:
     """Run one month by hand, beside the run that it may have, or some of its entities. 65: a gate closed."""
+    allowances = _allowances(allow_empty, allow_shrink, allow_source)
     with work.connect(from_environment(AirflowSettings)) as airflow:
-        _end(work.trigger(airflow, pipeline, start, end, entities or [], _say, partial), follow)
+        _end(work.trigger(airflow, pipeline, start, end, entities or [], _say, partial, allowances), follow)
 
 
 @app.command(epilog="Examples: deftunes airflow state · deftunes airflow state --pipeline api --json")
@@ -87,6 +102,11 @@ def state(
     widths = [max(len(line[at]) for line in table) for at in range(len(table[0]))]
     for line in table:
         _write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _allowances(empty: list[str] | None, shrink: list[str] | None, source: list[str] | None) -> Allowances:
+    given = ((Guard.EMPTY, empty), (Guard.SHRINK, shrink), (Guard.SOURCE_CHANGE, source))
+    return Allowances.parse((guard, texts or ()) for guard, texts in given)
 
 
 def _end(following: Following, follow: bool) -> None:

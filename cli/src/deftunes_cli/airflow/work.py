@@ -17,6 +17,7 @@ from deftunes_cli.airflow.follow import Following, Say
 from deftunes_cli.airflow.server import Airflow, Json, Missing, Pace, Taken, part
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.stages import PIPELINES
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
 from deftunes_contract.exits import NothingToDo, Temporary, UsageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.provisional import is_over, running, utc_now
@@ -82,7 +83,14 @@ def dag_id(pipeline: str) -> str:
     return f"deftunes_{pipeline}_dag" if pipeline == Pipeline.MAINTENANCE else f"deftunes_{pipeline}_pipeline_dag"
 
 
-def backfill(airflow: Airflow, pipeline: str, months: Sequence[Interval], reprocess: Reprocess, say: Say) -> Following:
+def backfill(
+    airflow: Airflow,
+    pipeline: str,
+    months: Sequence[Interval],
+    reprocess: Reprocess,
+    say: Say,
+    allowances: Allowances = NONE_ALLOWED,
+) -> Following:
     """Make one backfill of whole months, one at a time; what follows it.
 
     Raises UsageError (no such DAG), NothingToDo (all of them have runs that stay), Temporary
@@ -97,6 +105,8 @@ def backfill(airflow: Airflow, pipeline: str, months: Sequence[Interval], reproc
         # a month is compared with the published one before it, and the DAGs take one run at a time anyway
         "max_active_runs": 1,
     }
+    if conf := _allow(allowances, pipeline, months):
+        body["dag_run_conf"] = conf
     planned = {_day(one["logical_date"]) for one in airflow.post("/backfills/dry_run", body)["backfills"]}
     _explain(airflow, dag, [month for month in months if month.start not in planned], say)
     if not planned:
@@ -118,8 +128,21 @@ def backfill(airflow: Airflow, pipeline: str, months: Sequence[Interval], reproc
     return Following(airflow, name, ask, f"Mend the cause, then: deftunes airflow backfill {again}")
 
 
+def _allow(allowances: Allowances, pipeline: str, months: Sequence[Interval]) -> Json:
+    """The DAGs' parameter for lifted guards. Raises UsageError when one concerns nothing in the run."""
+    given = checked(allowances, PIPELINES[pipeline], months)
+    return {"allow": [f"{one.guard}={one.argv[1]}" for one in sorted(given, key=str)]} if given else {}
+
+
 def trigger(
-    airflow: Airflow, pipeline: str, start: str, end: str, entities: Sequence[str], say: Say, partial: bool = False
+    airflow: Airflow,
+    pipeline: str,
+    start: str,
+    end: str,
+    entities: Sequence[str],
+    say: Say,
+    partial: bool = False,
+    allowances: Allowances = NONE_ALLOWED,
 ) -> Following:
     """Make one run by hand, of one month and of some of the pipeline's entities (none named: all); what follows it.
 
@@ -128,11 +151,11 @@ def trigger(
     """
     conf: Json = {}
     if pipeline == Pipeline.MAINTENANCE:
-        if start or end or entities or partial:
+        if start or end or entities or partial or allowances:
             raise UsageError("expected nothing beside --pipeline maintenance: it tends all tables and has no month")
     else:
         month = Interval.parse(start, end)
-        conf = {"start": str(month.start), "end": str(month.end)}
+        conf = {"start": str(month.start), "end": str(month.end)} | _allow(allowances, pipeline, [month])
         if running([month], utc_now(), partial):
             conf["partial"] = True
     carried = PIPELINES.get(pipeline, ())

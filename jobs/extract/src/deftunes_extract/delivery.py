@@ -79,7 +79,7 @@ def deliver(order: Order, source: Source, shelf: Shelf, settings: ExtractSetting
             check_arrival(
                 order.entity, order.interval, totals.records, source.name, (replaced, before), order.allowances
             )
-            made = _signed(order, source, objects, totals)
+            made = _signed(order, settings.origin(order.entity.name, source.name), objects, totals)
             shelf.write(receipt(order.entity.landing_folder, order.interval.ingest_on), made.to_json())
             outdated = {o.name for o in replaced.objects} if replaced else set()
             _sweep(order, shelf, uploaded | outdated)
@@ -118,14 +118,14 @@ def _land(
     return objects, totals
 
 
-def _signed(order: Order, source: Source, objects: tuple[LandedObject, ...], totals: Totals) -> Receipt:
+def _signed(order: Order, source: str, objects: tuple[LandedObject, ...], totals: Totals) -> Receipt:
     return Receipt(
         entity=order.entity.name,
         start=order.interval.start,
         end=order.interval.end,
         contract_version=order.entity.version,
         run_id=order.run_id,
-        source=source.name,
+        source=source,
         format=order.entity.landing_format,
         objects=objects,
         records=totals.records,

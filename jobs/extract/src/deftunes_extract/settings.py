@@ -36,6 +36,16 @@ class ExtractSettings(LakeSettings):
         alias="DEFTUNES_ALLOW_UNVERIFIED",
         description="true: read from other hosts without TLS that proves them (http://, sslmode below verify-ca)",
     )
+    shop: str = Field(
+        "",
+        alias="DEFTUNES_SHOP",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$",
+        description="lasting name of the shop for receipts, so that its address may change; default: the address",
+    )
+
+    def origin(self, entity: str, address: str) -> str:
+        """What a receipt calls the source: the shop's lasting name with the entity, or the address that was read."""
+        return f"{self.shop}/{entity}" if self.shop else address
 
 
 class ApiSettings(ExtractSettings):
