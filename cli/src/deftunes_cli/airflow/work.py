@@ -155,7 +155,7 @@ def trigger(
             raise UsageError("expected nothing beside --pipeline maintenance: it tends all tables and has no month")
     else:
         month = Interval.parse(start, end)
-        conf = {"start": str(month.start), "end": str(month.end)} | _allow(allowances, pipeline, [month])
+        conf = {"start": str(month.start), "end": str(month.end), **_allow(allowances, pipeline, [month])}
         if running([month], utc_now(), partial):
             conf["partial"] = True
     carried = PIPELINES.get(pipeline, ())
