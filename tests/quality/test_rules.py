@@ -111,7 +111,7 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         "latitude_range": Case(put("latitude", 90.5), example="9…"),
         "longitude_range": Case(put("longitude", -180.25), example="-1…"),
         "country_code_complete": Case(put("country_code", None)),
-        "country_code_iso": Case(put("country_code", "de"), example="de"),
+        "country_code_iso": Case(put("country_code", "UK"), example="UK"),
         "users_conform": Case(put("processing_timestamp", None), example="processing_timestamp=null"),
         "users_arrived": Case(nothing, 0, figures={"landed_units": 0}),
         "users_reconcile": Case(nothing, 0, figures={"landed_units": 41}),
@@ -257,6 +257,23 @@ def test_the_sixteen_original_rules_are_all_there(clean: Mapping[str, GateResult
         assert sorted(rule.id for rule in load(entity).rules if rule.original) == sorted(names)
         judged = {rule.id: rule for rule in clean[entity].rules}
         assert all(judged[name].skipped is None and judged[name].passed for name in names)
+
+
+BLANK = "\u00a0\u200b"
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_a_text_that_shows_nothing_is_missing(referred: Any, entity: str) -> None:
+    """Null and blank count alike and together, in every `complete` rule whose column is a text."""
+    rules = [rule for rule in load(entity).rules_of("complete") if load(entity).refuses_blank(rule)]
+    rows = referred.clean(entity)
+    for rule in rules:
+        rows[0][rule.column], rows[1][rule.column], rows[2][rule.column] = None, BLANK, ""
+    result = referred.judge(referred.stage(entity, rows, run_id="blank"))
+    found = {rule.id: (rule.passed, rule.failing_count, rule.observed) for rule in result.rules}
+    assert rules
+    assert {rule.id: found[rule.id] for rule in rules} == {rule.id: (False, 3, 3.0) for rule in rules}
+    assert not result.passed
 
 
 @pytest.mark.parametrize("entity", ENTITIES)

@@ -22,6 +22,21 @@ from deftunes_contract.exits import ExitCode
 DOCS = Path("docs")
 HEAD = "<!-- written by `python -m deftunes_cli.pages`; change the code, not this page -->\n\n"
 
+TEXTS = """\
+A column may be *normalised* before any rule looks at it (custom property `normalise`, steps in this order): `nfc`
+gives a letter one spelling (Unicode NFC); `trim` takes off both ends what shows nothing (blanks of any kind, no-break
+and zero-width ones and byte order marks among them) and makes null of an empty rest; `upper` makes a-z A-Z and leaves
+other letters alone. The landed record keeps the text as it came. So does a column without steps: ids must be right as
+they are, names of people are as they typed them, a session's song and artist are as shown at the sale.
+
+`complete` (metric `missingValues: [null, ""]`) refuses null and every text that shows nothing. A text whose rule says
+`nullValues` may be blank (`blank=allowed`), and so may a text without such a rule.
+
+A country is one of ISO 3166-1's officially assigned alpha-2 codes. Any other text stays in the table, is counted by the
+rule `country_code_iso`, and shows under the country `unknown` in serving. `UK`, `EL` and `XK` are not assigned (the
+United Kingdom is `GB`, Greece `GR`, Kosovo has no code) and nobody guesses what they mean.
+"""
+
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("deftunes",),
     ("deftunes", "demo"),
@@ -65,6 +80,7 @@ def contracts_page() -> str:
         "in `jobs/contract/src/deftunes_contract/entities/`. Every stage derives from it: Spark types, quarantine\n"
         "checks, expectation suites, dbt sources.\n"
     )
+    parts.append(TEXTS)
     parts.extend(_entity(load(name)) for name in (*ENTITIES, "quarantine"))
     return HEAD + "\n".join(parts)
 
@@ -75,6 +91,7 @@ def _entity(entity: Entity) -> str:
     lines += ["| column | type | required | meaning |", "| --- | --- | --- | --- |"]
     for column in entity.columns:
         meaning = _cell(column.description) + (" *Personal.*" if column.pii else "")
+        meaning += f" Normalised: {', '.join(column.normalise)}." if column.normalise else ""
         lines.append(f"| {column.name} | {column.type} | {'yes' if column.required else ''} | {meaning} |")
     if entity.record:
         lines += ["", f"Landed record `{entity.record_name}` ({entity.landing_format}): {_shape(entity.record)}."]
@@ -82,10 +99,17 @@ def _entity(entity: Entity) -> str:
         lines += ["", "| rule | severity | kind | on | meaning |", "| --- | --- | --- | --- | --- |"]
     for rule in entity.rules:
         name = f"**{rule.id}**" if rule.original else rule.id
-        values = " ".join(f"{key}={value}" for key, value in rule.parameters.items()).replace("|", "\\|")
+        values = " ".join(f"{key}={_parameter(value)}" for key, value in rule.parameters.items()).replace("|", "\\|")
         on = " ".join(filter(None, (", ".join(rule.columns), f"`{values}`" if values else "")))
         lines.append(f"| {name} | {rule.severity} | {rule.kind} | {on} | {_cell(rule.description)} |")
     return "\n".join(lines) + "\n"
+
+
+def _parameter(value: object) -> str:
+    """A rule's parameter; of a long list its beginning, the contract has the rest."""
+    if isinstance(value, list) and len(value) > 10:
+        return f"[{', '.join(map(str, value[:3]))}, … {len(value)} values]"
+    return str(value)
 
 
 def _shape(fields: tuple[Field, ...]) -> str:

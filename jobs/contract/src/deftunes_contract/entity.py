@@ -7,6 +7,7 @@ sources and the page docs/contracts.md.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -21,6 +22,7 @@ from open_data_contract_standard.model import (
 )
 
 from deftunes_contract.exits import UsageError
+from deftunes_contract.normalise import Step
 
 ENTITIES = ("users", "sessions", "songs")
 """What a pipeline carries; `quarantine` has a contract too but no source."""
@@ -57,11 +59,11 @@ INTERVAL_KINDS = frozenset(
 class Rule:
     """One quality rule. `parameters` by kind:
 
-    complete - · length {length} · pattern {pattern} · allowed {values} · range {min?, max?} · in_interval - ·
+    complete {blank?} · length {length} · pattern {pattern} · allowed {values} · range {min?, max?} · in_interval - ·
     unique (columns) · conform - · arrived {minRows, minRatio?} · uniqueness {moreThan} · reconcile - ·
     quarantine_share {max} · reference {entity, references, maxUnmatched} · volume {minRatio, maxRatio} ·
     freshness {maxDays} · restatement {maxLoss, retentionDays?} · unique_across_intervals {months} ·
-    same_source {minKnown}.
+    same_source {minKnown}. `complete` counts a blank text as missing, unless `blank` says that it may be.
     """
 
     id: str
@@ -81,7 +83,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Field:
-    """One column or record field. `type` is an Iceberg type name; `array` and `struct` have `children`."""
+    """One column or record field. `type` is an Iceberg type name; `array` and `struct` have `children`.
+
+    normalise: what is done to a text before any rule looks at it, in this order.
+    """
 
     name: str
     type: str
@@ -91,6 +96,7 @@ class Field:
     audit: bool
     description: str
     children: tuple[Field, ...] = ()
+    normalise: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,9 +130,20 @@ class Entity:
         """Columns that count when two states are compared: all but the audit columns."""
         return tuple(column.name for column in self.columns if not column.audit)
 
+    def column(self, name: str) -> Field:
+        """The column of this name. Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.name} has no column {name!r}")
+
     def rules_of(self, *kinds: str) -> tuple[Rule, ...]:
         """The rules of these kinds, in file order."""
         return tuple(rule for rule in self.rules if rule.kind in kinds)
+
+    def refuses_blank(self, rule: Rule) -> bool:
+        """Whether a rule `complete` counts a text that shows nothing (see normalise.py) as missing."""
+        return rule.kind == "complete" and self.column(rule.column).type == "string" and "blank" not in rule.parameters
 
     def rule(self, rule_id: str) -> Rule:
         """The rule of this id. Raises KeyError."""
@@ -182,11 +199,24 @@ def _field(source: SchemaProperty) -> Field:
         audit="audit" in (source.tags or []),
         description=_text(source.description),
         children=tuple(_field(child) for child in nested),
+        normalise=_steps(source),
     )
 
 
+def _steps(source: SchemaProperty) -> tuple[Step, ...]:
+    """The steps of the custom property `normalise`, in the order in which they are applied."""
+    facts = {p.property: p.value for p in source.customProperties or []}
+    named: list[str] = list(facts.get("normalise") or [])
+    if unknown := set(named) - set(Step):
+        raise ValueError(f"column {source.name}: normalise knows {', '.join(Step)}, found {sorted(unknown)}")
+    if named and source.physicalType != "string":
+        raise ValueError(f"column {source.name}: only a string can be normalised, found {source.physicalType}")
+    return tuple(step for step in Step if step in named)
+
+
 def _rules(entity: str, table: SchemaObject, columns: set[str]) -> tuple[Rule, ...]:
-    rules = tuple(_rule(entity, quality) for quality in table.quality or [])
+    texts = {p.name for p in table.properties or [] if p.physicalType == "string"}
+    rules = tuple(_rule(entity, quality, texts) for quality in table.quality or [])
     ids = [rule.id for rule in rules]
     if len(set(ids)) != len(ids):
         raise ValueError(f"contract {entity}: two rules share an id: {sorted(i for i in ids if ids.count(i) > 1)}")
@@ -196,7 +226,7 @@ def _rules(entity: str, table: SchemaObject, columns: set[str]) -> tuple[Rule, .
     return rules
 
 
-def _rule(entity: str, quality: DataQuality) -> Rule:
+def _rule(entity: str, quality: DataQuality, texts: Collection[str | None]) -> Rule:
     where = f"contract {entity}: rule {quality.id!r}"
     if not quality.id:
         raise ValueError(f"contract {entity}: a rule has no id: {quality}")
@@ -205,6 +235,8 @@ def _rule(entity: str, quality: DataQuality) -> Rule:
     except ValueError:
         raise ValueError(f"{where}: severity must be fail, quarantine or warn, found {quality.severity!r}") from None
     kind, columns, parameters = _meaning(where, quality)
+    if kind == "complete" and columns[0] in texts and quality.metric == "nullValues":
+        parameters["blank"] = "allowed"
     if severity is Severity.QUARANTINE and kind not in ROW_KINDS:
         raise ValueError(f"{where}: kind {kind!r} judges the whole interval and cannot quarantine a row")
     return Rule(
@@ -225,6 +257,10 @@ def _meaning(where: str, quality: DataQuality) -> tuple[str, tuple[str, ...], di
         arguments = dict(quality.implementation)
         kind = str(arguments.pop("kind", ""))
     elif quality.metric == "nullValues":
+        kind = "complete"
+    elif quality.metric == "missingValues":
+        if arguments.pop("missingValues", None) != [None, ""]:
+            raise ValueError(f'{where}: missingValues must be [null, ""]: null, or nothing that can be seen')
         kind = "complete"
     elif quality.metric == "duplicateValues":
         kind = "unique"

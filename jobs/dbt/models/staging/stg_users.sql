@@ -10,6 +10,6 @@ select
     cast(user_name as varchar(1024)) as user_name,
     cast(user_since as timestamp) as user_since,
     cast(place_name as varchar(1024)) as place_name,
-    cast(country_code as varchar(64)) as country_code,
+    cast({{ known_country('country_code') }} as varchar(64)) as country_code,
     cast(ingest_on as date) as ingest_on
 from published

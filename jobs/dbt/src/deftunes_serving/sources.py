@@ -1,7 +1,8 @@
-"""Writes the dbt project's models/staging/sources.yml from the data contracts: `python -m deftunes_serving.sources`.
+"""Writes what the dbt project has of the data contracts: `python -m deftunes_serving.sources`.
 
-Data flow: deftunes_contract.entity -> sources.yml. With --check nothing is written and exit code 1 says that the file
-is not what the contracts say. A test runs the check.
+Data flow: deftunes_contract.entity -> models/staging/sources.yml (tables, columns) and macros/countries.sql (what is a
+country). With --check nothing is written and exit code 1 says that a file is not what the contracts say. A test runs
+the check.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from deftunes_contract.entity import ENTITIES, Entity, load
+from deftunes_contract.normalise import LOWER_LETTERS, UPPER_LETTERS
 from deftunes_contract.settings import from_environment
 from deftunes_serving.published import SCHEMA, TABLES, sql_type
 from deftunes_serving.settings import ProjectSettings
@@ -32,10 +33,36 @@ sources:
     tables:
 """
 
+MACRO = """\
+{{# Written by `python -m deftunes_serving.sources` from the data contracts: do not edit, `--check` compares. #}}
+
+{{#
+  A country's code as rule `{rule}` of users knows it, null for any other text. The transform has normalised it
+  already, but not in months that an earlier release published.
+#}}
+{{% macro known_country(column) -%}}
+    case
+        when {spelled} in (
+{rows}
+        ) then {spelled}
+    end
+{{%- endmacro %}}
+"""
+
 
 def to_yaml(entities: Sequence[Entity]) -> str:
     """The file's content."""
     return HEAD + "".join(_table(entity) for entity in entities)
+
+
+def to_macro(users: Entity) -> str:
+    """The macro that tells countries from other texts; they are few lines of SQL, and both targets read them."""
+    (rule,) = (rule for rule in users.rules_of("allowed") if rule.column == "country_code")
+    codes = [f"'{code}'" for code in rule.parameters["values"]]
+    rows = ",\n".join("        " + ", ".join(codes[first : first + 16]) for first in range(0, len(codes), 16))
+    return MACRO.format(
+        rule=rule.id, spelled=f"translate(trim({{{{ column }}}}), '{LOWER_LETTERS}', '{UPPER_LETTERS}')", rows=rows
+    )
 
 
 def _table(entity: Entity) -> str:
@@ -69,17 +96,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deftunes_serving.sources", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare only")
     arguments = parser.parse_args(argv)
-    file: Path = from_environment(ProjectSettings).dbt_project / "models" / "staging" / "sources.yml"
-    wanted = to_yaml([load(name) for name in TABLES])
+    project = from_environment(ProjectSettings).dbt_project
+    wanted = {
+        project / "models" / "staging" / "sources.yml": to_yaml([load(name) for name in TABLES]),
+        project / "macros" / "countries.sql": to_macro(load("users")),
+    }
     if not arguments.check:
-        file.write_text(wanted, encoding="utf-8")
-        sys.stdout.write(f"wrote {file}\n")
+        for file, text in wanted.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"wrote {file}\n")
         return 0
-    found = file.read_text(encoding="utf-8") if file.is_file() else None
-    if found != wanted:
+    changed = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+    for file in changed:
         sys.stderr.write(f"{file} is not what the contracts say; run python -m deftunes_serving.sources\n")
-        return 1
-    return 0
+    return 1 if changed else 0
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def _result(rule: Rule, facts: Facts, suite: Suite, judged: Sequence[Judged], ex
         kind=rule.kind,
         severity=rule.severity,
         passed=not broken,
-        observed=_told(told[0]) if len(told) == 1 else ", ".join(map(_labelled, told)) or None,
+        observed=_together(told),
         expected="; ".join(one.check.expected for one in told),
         # the checks of a restatement count the same lost rows
         failing_count=max(failing, default=0) if rule.kind == "restatement" else sum(failing),
@@ -52,6 +52,13 @@ def _result(rule: Rule, facts: Facts, suite: Suite, judged: Sequence[Judged], ex
 def _told(one: Judged) -> str | float | None:
     """What was found, in the check's own words where it has some."""
     return one.check.found or _observed(one)
+
+
+def _together(told: Sequence[Judged]) -> str | float | None:
+    """The one figure of a rule; nulls and blanks, which both count as missing, are one figure too."""
+    if told and told[0].check.rule.kind == "complete":
+        return float(sum(int(one.found["unexpected_count"]) for one in told))
+    return _told(told[0]) if len(told) == 1 else ", ".join(map(_labelled, told)) or None
 
 
 def _labelled(one: Judged) -> str:

@@ -12,14 +12,24 @@ from datetime import UTC, datetime, time
 import great_expectations.expectations as gxe
 
 from deftunes_contract.entity import Rule
+from deftunes_contract.normalise import VISIBLE
 from deftunes_quality import expectations as counted
 from deftunes_quality.checks import Check, Facts, bounds, common, figure_check
 
+SHOWN = 10
+"""Allowed values that a message lists."""
+
 
 def complete(rule: Rule, facts: Facts) -> list[Check]:
-    """No null."""
-    expectation = counted.ExpectColumnValuesToNotBeNullCounted(column=rule.column, **common(rule))
-    return [Check(rule, expectation, f"{rule.column} is never null")]
+    """No null, and no text that shows nothing where the contract does not allow it."""
+    filled = counted.ExpectColumnValuesToNotBeNullCounted(column=rule.column, **common(rule))
+    checks = [Check(rule, filled, f"{rule.column} is never null", part="nulls")]
+    if facts.entity.refuses_blank(rule):
+        visible = counted.ExpectColumnValuesToMatchRegexCounted(
+            column=rule.column, regex=VISIBLE, **common(rule, "blank")
+        )
+        checks.append(Check(rule, visible, f"{rule.column} is never blank", part="blanks"))
+    return checks
 
 
 def length(rule: Rule, facts: Facts) -> list[Check]:
@@ -40,9 +50,10 @@ def pattern(rule: Rule, facts: Facts) -> list[Check]:
 
 def allowed(rule: Rule, facts: Facts) -> list[Check]:
     """Known values only."""
-    values = list(rule.parameters["values"])
+    values = list(map(str, rule.parameters["values"]))
     expectation = counted.ExpectColumnValuesToBeInSetCounted(column=rule.column, value_set=values, **common(rule))
-    return [Check(rule, expectation, f"{rule.column} is one of {', '.join(map(str, values))}")]
+    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
+    return [Check(rule, expectation, f"{rule.column} is one of {', '.join(values[:SHOWN])}{more}")]
 
 
 def within(rule: Rule, facts: Facts) -> list[Check]:

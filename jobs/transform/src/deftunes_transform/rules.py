@@ -18,6 +18,7 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity, Rule, Severity
 from deftunes_contract.interval import Interval
+from deftunes_contract.normalise import VISIBLE
 
 GOOD = 0
 """`broken` of a row that breaks nothing."""
@@ -82,7 +83,8 @@ class RuleBook:
         column, parameters = value.column, rule.parameters
         match rule.kind:
             case "complete":
-                return column.isNull() & ~value.unread
+                missing = column.isNull() & ~value.unread
+                return missing | ~column.rlike(VISIBLE) if self._entity.refuses_blank(rule) else missing
             case "length":
                 return f.char_length(column) != int(parameters["length"])
             case "pattern":

@@ -88,7 +88,7 @@ def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
 
 def _envelopes_judged(envelopes: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
     flawed = _flawed(records.free_texts(entity, _ENVELOPE), f.try_parse_json("line"))
-    read = {name: values.text(f.col(name)) for name in _ENVELOPE} | {
+    read = {name: values.text(f.col(name), entity.column(name).normalise) for name in _ENVELOPE} | {
         "session_start_time": values.timestamp(f.col("session_start_time"))
     }
     staged = envelopes.select(
@@ -135,7 +135,7 @@ def _items(envelopes: DataFrame) -> DataFrame:
 def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
     element = f.get(f.try_variant_get(f.try_parse_json("line"), f"$.{_ITEMS}", "array<variant>"), f.col("item_no"))
     flawed = f.col("unreadable") | _flawed(records.free_texts(entity, _ITEM), element)
-    read = {name: values.text(f.col(name)) for name in _ITEM} | {
+    read = {name: values.text(f.col(name), entity.column(name).normalise) for name in _ITEM} | {
         "price": values.price(f.col("price")),
         "liked_since": values.timestamp(f.col("liked_since")),
     }

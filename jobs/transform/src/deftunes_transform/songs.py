@@ -20,7 +20,7 @@ from deftunes_contract.entity import Entity, Field
 from deftunes_transform import records, values
 from deftunes_transform.rules import GOOD, RuleBook, Value, bits, union
 
-_READERS = {"string": values.text, "double": values.number, "int": values.integer}
+_READERS = {"double": values.number, "int": values.integer}
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _NULL = "\\N"
 _ESCAPED = r"\\(?:(?!N(?:\t|\z))|(?<=[^\t]\\)N)"
@@ -55,14 +55,15 @@ def _typed(cut: DataFrame, entity: Entity) -> DataFrame:
         whole.alias("whole"),
         *(f.get("fields", f.lit(place)).alias(field.name) for place, field in enumerate(entity.record)),
     )
-    read = {field.name: _value(field) for field in entity.record}
+    read = {field.name: _value(entity.column(field.name)) for field in entity.record}
     return fields.select("line", "line_hash", "whole", *values.staged(read))
 
 
 def _value(field: Field) -> Value:
     column = f.col(field.name)
     # a line of another number of fields has none that can be told
-    return _READERS[field.type](f.when(f.col("whole") & (f.col("escaped") | (column != _NULL)), column))
+    found = f.when(f.col("whole") & (f.col("escaped") | (column != _NULL)), column)
+    return values.text(found, field.normalise) if field.type == "string" else _READERS[field.type](found)
 
 
 def unescaped(text: Column) -> Column:

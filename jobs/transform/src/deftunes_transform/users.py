@@ -57,7 +57,7 @@ def _typed(parsed: DataFrame) -> DataFrame:
 
 def _conforming(typed: DataFrame, entity: Entity) -> DataFrame:
     names = (*_TEXTS, *_PLACES)
-    read = {name: values.text(f.col(name)) for name in names} | {
+    read = {name: values.text(f.col(name), entity.column(name).normalise) for name in names} | {
         "latitude": values.number(f.col("latitude")),
         "longitude": values.number(f.col("longitude")),
         "user_since": values.timestamp(f.col("user_since")),

@@ -6,25 +6,46 @@ without a word and read `12d` as a number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
+from deftunes_contract.normalise import BLANKS, LOWER_LETTERS, UPPER_LETTERS, Step
 from deftunes_transform.rules import Value
 
 _TIMESTAMP = r"\A(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?\z"
 """ISO 8601, UTC by agreement and therefore without zone: with one, even `Z`, the source has changed its meaning."""
 _NUMBER = r"\A[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 _INTEGER = r"\A-?[0-9]+\z"
+_NOT_ASCII = r"[^\x00-\x7f]"
 _UNREAD = "unread_"
 _LARGEST_PRICE = Decimal(10) ** 8
 
 
-def text(column: Column) -> Value:
-    """A text, as it is."""
+def text(column: Column, normalise: Sequence[Step] = ()) -> Value:
+    """A text after the contract's steps, as it is without any."""
+    for step in normalise:
+        column = _STEPS[step](column)
     return Value(column, f.lit(False))
+
+
+def _composed(column: Column) -> Column:
+    """In Unicode's form NFC. Spark has no function for it, but brings ICU; plain ASCII needs no look at it."""
+    composed = f.reflect(f.lit("com.ibm.icu.text.Normalizer"), f.lit("compose"), column, f.lit(False))
+    return f.when(column.rlike(_NOT_ASCII), composed).otherwise(column)
+
+
+def _trimmed(column: Column) -> Column:
+    return f.nullif(f.btrim(column, f.lit(BLANKS)), f.lit(""))
+
+
+def _upper(column: Column) -> Column:
+    return f.translate(column, LOWER_LETTERS, UPPER_LETTERS)
+
+
+_STEPS = {Step.NFC: _composed, Step.TRIM: _trimmed, Step.UPPER: _upper}
 
 
 def timestamp(column: Column) -> Value:
