@@ -57,11 +57,13 @@ PROMISED = {
         ("release", "VARCHAR"),
         ("year", "INTEGER"),
         ("artist_id", "VARCHAR"),
+        ("last_seen_on", "DATE"),
     ],
     "dim_artists": [
         ("artist_id", "VARCHAR"),
         ("artist_mbid", "VARCHAR"),
         ("artist_name", "VARCHAR"),
+        ("last_seen_on", "DATE"),
     ],
     "sales_per_artist_vw": [
         ("session_year", "INTEGER"),

@@ -23,3 +23,23 @@
 {% macro outlived() -%}
     {{ return('table' if target.type == 'redshift' else 'incremental') }}
 {%- endmacro %}
+
+
+{#
+  Every key of a sale that readers will see after this build: the months that are built now and those that stay. The fact
+  holds both where it is kept (embedded); Redshift builds the asked months beside the public ones.
+#}
+{% macro sold_keys(column) -%}
+    {%- set public = served('fact_session') if target.type == 'redshift' and not flags.FULL_REFRESH else none -%}
+    select distinct {{ column }}
+    from {{ ref('fact_session') }}
+    where {{ column }} is not null
+    {%- if public %}
+    union
+    select distinct {{ column }}
+    from {{ public }}
+    where
+        {{ column }} is not null
+        and not ({{ in_asked_partitions('ingest_on') }})
+    {%- endif %}
+{%- endmacro %}

@@ -30,11 +30,18 @@ QUARANTINE_CONTENT = ("entity", "ingest_on", "rule", "reason", "units", "amount"
 
 _CATALOGUE = f"{SCHEMA}.songs where ingest_on = (select max(ingest_on) from {SCHEMA}.songs)"
 _USERS = f"select distinct user_id from {SCHEMA}.users"
+_TRACKS = f"select distinct track_id from {_CATALOGUE}"
+_SOLD_TRACKS = f"{SCHEMA}.songs where track_id in (select song_id from {SCHEMA}.sessions)"
+_ARTISTS = f"select distinct artist_id from {_CATALOGUE}"
 _MEMBERS = {
     "dim_users": _USERS,
     "dim_user_history": _USERS,
-    "dim_songs": f"select distinct track_id from {_CATALOGUE}",
-    "dim_artists": f"select distinct artist_id from {_CATALOGUE}",
+    # the latest catalogue, and what was sold and left it
+    "dim_songs": f"{_TRACKS} union select track_id from {_SOLD_TRACKS}",
+    "dim_artists": f"{_ARTISTS} union select artist_id from {SCHEMA}.songs"
+    f" where artist_id in (select artist_id from {SCHEMA}.sessions)"
+    f" union select arg_max(artist_id, ingest_on) from {_SOLD_TRACKS} and track_id not in ({_TRACKS})"
+    " group by track_id",
 }
 
 QuarantineKey = tuple[str, date, str]

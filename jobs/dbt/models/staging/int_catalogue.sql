@@ -44,6 +44,7 @@ select
     year,
     artist_id,
     artist_mbid,
-    artist_name
+    artist_name,
+    ingest_on as last_seen_on
 from ranked
 where place = 1

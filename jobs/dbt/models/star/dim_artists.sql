@@ -5,15 +5,30 @@
 
 with catalogue as (
 
-    select * from {{ ref('int_catalogue') }}
+    select
+        artist_id,
+        artist_mbid,
+        artist_name,
+        last_seen_on
+    from {{ ref('int_catalogue') }}
+    union all
+    select
+        artist_id,
+        artist_mbid,
+        artist_name,
+        last_seen_on
+    from {{ ref('int_departed_artists') }}
 
 ),
 
 artists as (
 
-    select distinct artist_id
+    select
+        artist_id,
+        max(last_seen_on) as last_seen_on
     from catalogue
     where artist_id is not null
+    group by artist_id
 
 ),
 
@@ -22,6 +37,7 @@ spellings as (
     select
         artist_id,
         artist_name,
+        count(*) as tracks,
         row_number() over (
             partition by artist_id
             order by count(*) desc, length(artist_name), artist_name
@@ -29,6 +45,22 @@ spellings as (
     from catalogue
     where trim(artist_name) <> ''
     group by artist_id, artist_name
+
+),
+
+-- The views add up by name: of names that differ in case only, whoever bears them, the one with most tracks stands
+-- for all
+names as (
+
+    select
+        artist_id,
+        first_value(artist_name) over (
+            partition by lower(artist_name)
+            order by tracks desc, artist_name
+            rows between unbounded preceding and unbounded following
+        ) as artist_name
+    from spellings
+    where place = 1
 
 ),
 
@@ -52,11 +84,11 @@ members as (
     select
         artists.artist_id,
         mbids.artist_mbid,
-        cast(coalesce(spellings.artist_name, {{ unknown_name() }}) as varchar(1024)) as artist_name
+        cast(coalesce(names.artist_name, {{ unknown_name() }}) as varchar(1024)) as artist_name,
+        artists.last_seen_on
     from artists
-    left join spellings
-        on artists.artist_id = spellings.artist_id
-        and spellings.place = 1
+    left join names
+        on artists.artist_id = names.artist_id
     left join mbids
         on artists.artist_id = mbids.artist_id
         and mbids.place = 1
@@ -68,7 +100,8 @@ unknown_member as (
     select
         cast({{ unknown_key() }} as varchar(64)) as artist_id,
         cast(null as varchar(64)) as artist_mbid,
-        cast({{ unknown_name() }} as varchar(1024)) as artist_name
+        cast({{ unknown_name() }} as varchar(1024)) as artist_name,
+        cast(null as date) as last_seen_on
 
 )
 

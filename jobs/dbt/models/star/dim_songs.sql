@@ -6,6 +6,12 @@ with catalogue as (
 
 ),
 
+departed as (
+
+    select * from {{ ref('int_departed_songs') }}
+
+),
+
 tracks as (
 
     select
@@ -14,8 +20,19 @@ tracks as (
         title,
         release,
         year,
-        artist_id
+        artist_id,
+        last_seen_on
     from catalogue
+    union all
+    select
+        song_id,
+        track_id,
+        title,
+        release,
+        year,
+        artist_id,
+        last_seen_on
+    from departed
 
 ),
 
@@ -27,7 +44,8 @@ unknown_member as (
         cast({{ unknown_name() }} as varchar(1024)) as title,
         cast({{ unknown_name() }} as varchar(1024)) as release,
         cast(0 as integer) as year,
-        cast({{ unknown_key() }} as varchar(64)) as artist_id
+        cast({{ unknown_key() }} as varchar(64)) as artist_id,
+        cast(null as date) as last_seen_on
 
 )
 

@@ -14,10 +14,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,16 @@ from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.exits import UsageError
 from deftunes_contract.interval import Interval
 from deftunes_serving.catalog import metadata_locations
+from deftunes_serving.departed import Departed, find_departed
 from deftunes_serving.distant import brought, client_of
 from deftunes_serving.exchange import EVERYTHING, exchange, relations_of
 from deftunes_serving.outcome import Outcome, explained, judge
-from deftunes_serving.published import TABLES
+from deftunes_serving.published import TABLES, quoted
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 from deftunes_serving.showcase import rebuilt
-from deftunes_serving.warehouse import SERVING, building, has_served
+from deftunes_serving.shrinkage import DIMENSIONS, States, refuse_shrinkage
+from deftunes_serving.warehouse import BUILDING, SERVING, ask, building, connect, has_served
 
 FACT = "fact_session"
 
@@ -61,6 +64,20 @@ class Order:
         if self.full_refresh:
             return EVERYTHING
         return f"ingest_on > date '{self.start}' and ingest_on <= date '{self.end}'"
+
+    @property
+    def facts(self) -> str:
+        """All facts that readers will see after an exchange: those that are built now and those that stay."""
+        columns = "ingest_on, user_id, song_id, artist_id"
+        return (
+            f"(select {columns} from {BUILDING}.{FACT} where {self.partitions} union all "
+            f"select {columns} from {SERVING}.{FACT} where not ({self.partitions}))"
+        )
+
+    @property
+    def months(self) -> list[Interval]:
+        """The months that were asked for."""
+        return list(Interval.months(self.start, self.end))
 
     @property
     def variables(self) -> Mapping[str, date]:
@@ -93,7 +110,7 @@ def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
     with _serving(settings) as (copy, file):
         if not copy.exists():
             # the first build loads every interval there is, and its tests must look at every interval too
-            order = Order(order.start, order.end, full_refresh=True, select=order.select)
+            order = replace(order, full_refresh=True)
         began = datetime.now(UTC).replace(tzinfo=None)
         with _writable_name(copy) as name:
             environment = {
@@ -103,6 +120,8 @@ def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
             }
             results = _run(settings, order, environment, unchanged := f"{_shown(settings)} is as it was")
             outcome = judge(results, unchanged)
+        if file.exists():
+            _refuse_less_than(file, copy, settings, order, unchanged)
         return outcome, _sales(copy, began)
 
 
@@ -115,12 +134,38 @@ def _redshift(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
     with building(settings) as holder:
         if not has_served(holder, FACT):
             # see _embedded
-            order = Order(order.start, order.end, full_refresh=True)
+            order = replace(order, full_refresh=True)
         results = _run(settings, order, {"DEFTUNES_DBT_THREADS": str(settings.threads)}, unchanged)
         outcome = judge(results, unchanged)
-        exchanged = exchange(settings, holder, relations_of(results), order.partitions)
+        # a connection of its own: the holder's transaction is as old as its lock and does not see what was built since
+        with closing(connect(settings)) as reader:
+            query = partial(ask, reader)
+            if all(has_served(reader, name) for name in (FACT, *(dimension.name for dimension in DIMENSIONS))):
+                states = States(SERVING, BUILDING, order.facts)
+                refuse_shrinkage(settings, query, states, order.months, order.allowances, unchanged)
+            exchanged = exchange(settings, holder, relations_of(results), order.partitions)
+            departed = _told(find_departed(query, SERVING))
         sales = f", in them {exchanged.items:,} sales of {exchanged.amount:,} USD,"
-        return outcome, sales + _restated(exchanged.restated, exchanged.change)
+        return outcome, sales + _restated(exchanged.restated, exchanged.change) + departed
+
+
+def _refuse_less_than(file: Path, copy: Path, settings: ServingSettings, order: Order, unchanged: str) -> None:
+    """Compare the built copy with the file that readers see; see shrinkage.py."""
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        connection.execute(f"ATTACH {quoted(str(file))} AS served (READ_ONLY)")
+        found = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'served' AND schema_name = $1", [SERVING]
+        ).fetchall()
+        if {FACT, *(dimension.name for dimension in DIMENSIONS)} <= {name for (name,) in found}:
+            states = States(f"served.{SERVING}", SERVING, f"{SERVING}.{FACT}")
+            refuse_shrinkage(
+                settings,
+                lambda sql: connection.execute(sql).fetchall(),
+                states,
+                order.months,
+                order.allowances,
+                unchanged,
+            )
 
 
 @contextmanager
@@ -179,10 +224,19 @@ def _sales(file: Path, began: datetime) -> str:
                 "SELECT count(*), sum(sales_change) FROM deftunes_serving.restatement WHERE restated_at >= $1", [began]
             ).fetchone()
             restated, change = found or (0, None)
+            departed = find_departed(lambda sql: connection.execute(sql).fetchall(), SERVING)
         except duckdb.CatalogException:
             return ""
     sales = f", in all {rows:,} sales of {amount or Decimal('0.00'):,} USD,"
-    return sales + _restated(restated, change or Decimal("0.00"))
+    return sales + _restated(restated, change or Decimal("0.00")) + _told(departed)
+
+
+def _told(departed: Departed) -> str:
+    """The finding as a phrase of the sentence, and as a warning; empty for nothing."""
+    if not departed:
+        return ""
+    log.warning(f"{departed}; look for them by last_seen_on in dim_songs and dim_artists")
+    return f" {departed},"
 
 
 def _restated(sums: int, change: Decimal) -> str:
