@@ -129,7 +129,7 @@ def test_a_build_of_some_models_leaves_the_others(lake, built, build):
         ("Renamed",),
         ("Unknown",),
     ]
-    assert lake.value("SELECT count(*) FROM deftunes_serving.dim_songs") == 5
+    assert lake.value("SELECT count(*) FROM deftunes_serving.dim_songs") == 6
 
 
 def test_help_has_examples_that_parse():
