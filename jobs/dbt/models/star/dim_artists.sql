@@ -48,6 +48,17 @@ spellings as (
 
 ),
 
+chosen as (
+
+    select
+        artist_id,
+        artist_name,
+        sum(tracks) over (partition by artist_name) as tracks
+    from spellings
+    where place = 1
+
+),
+
 -- The views add up by name: of names that differ in case only, whoever bears them, the one with most tracks stands
 -- for all
 names as (
@@ -59,8 +70,7 @@ names as (
             order by tracks desc, artist_name
             rows between unbounded preceding and unbounded following
         ) as artist_name
-    from spellings
-    where place = 1
+    from chosen
 
 ),
 
