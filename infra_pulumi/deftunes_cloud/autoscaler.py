@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from deftunes_cloud.roles import make_role
 from deftunes_cloud.section import Place
-from deftunes_cloud.service_roles import PODS
+from deftunes_cloud.service_roles import for_pods
 
 NAMESPACE, SERVICE_ACCOUNT = "kube-system", "cluster-autoscaler"
 """Where docs/aws.md installs it, and as whom."""
@@ -33,7 +33,8 @@ _LOOKS = (
 
 def allow_autoscaler(component: pulumi.Resource, place: Place, cluster_name: pulumi.Output[str]) -> None:
     """Give the autoscaler's pods their role."""
-    role = make_role(component, f"{place.name}-autoscaler", PODS, cluster_name.apply(partial(_document, place)))
+    policy = cluster_name.apply(partial(_document, place))
+    role = make_role(component, f"{place.name}-autoscaler", for_pods(place), policy)
     aws.eks.PodIdentityAssociation(
         "autoscaler",
         cluster_name=cluster_name,

@@ -20,7 +20,7 @@ from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
 from deftunes_cloud.nodes import ADDONS, DriverSettings, ExecutorSettings, Nodes
 from deftunes_cloud.section import Place, Section
-from deftunes_cloud.service_roles import service_role
+from deftunes_cloud.service_roles import for_cluster, service_role
 
 LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
@@ -162,8 +162,7 @@ class Cluster(pulumi.ComponentResource):
 
     def _role(self, settings: ClusterSettings, key: aws.kms.Key) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         policies = auto_mode.CLUSTER_POLICIES if settings.nodes == "auto" else ("AmazonEKSClusterPolicy",)
-        trust = trusted("eks.amazonaws.com", actions=("sts:AssumeRole", "sts:TagSession"))
-        role, attached = service_role(self, self._place, "cluster", trust, policies)
+        role, attached = service_role(self, self._place, "cluster", for_cluster(self._place), policies)
         uses = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:ListGrants"]
         attached.append(
             aws.iam.RolePolicy(

@@ -14,7 +14,7 @@ Pure functions of ARNs, so that a linter and a simulator of IAM can look at the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,12 +55,30 @@ def document(stage: str, shelves: Shelves) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": _STATEMENTS[stage](shelves)}
 
 
-def trusted(*services: str, actions: Iterable[str] = ("sts:AssumeRole",)) -> dict[str, Any]:
-    """Trust policy: these AWS services may take the role on."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": list(actions)}],
-    }
+def trusted(
+    *services: str, actions: Iterable[str] = ("sts:AssumeRole",), only: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Trust policy: these AWS services may take the role on, if the conditions in `only` hold.
+
+    A service works for every account of AWS. Without conditions it may be talked into using our role for somebody else
+    (the confused deputy): the policy pack refuses such a document, except for EC2, which sends nothing to go by.
+    """
+    statement = {"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": list(actions)}
+    return {"Version": "2012-10-17", "Statement": [statement | ({"Condition": dict(only)} if only else {})]}
+
+
+def on_behalf_of(account: str, resource: str) -> dict[str, dict[str, str]]:
+    """Conditions of a trust policy: the service acts for this resource (an ARN, which may end in *) of this account."""
+    return {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": resource}}
+
+
+def for_users_of(account: str, warehouse: str) -> dict[str, dict[str, str]]:
+    """Conditions of a trust policy: Redshift acts for a user of this warehouse (dbuser:name/*, an ARN).
+
+    Redshift says whom it works for as the external id; no page of AWS's promises that it names the account as well,
+    so that counts only where it does (Redshift management guide, "Restricting access to IAM roles").
+    """
+    return {"StringLike": {"sts:ExternalId": warehouse}, "StringEqualsIfExists": {"aws:SourceAccount": account}}
 
 
 def _extract(shelves: Shelves) -> list[Statement]:

@@ -18,7 +18,7 @@ from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.lake import Lake
 from deftunes_cloud.roles import make_role, shelves_of
 from deftunes_cloud.section import Place, Section
-from deftunes_cloud.service_roles import PODS
+from deftunes_cloud.service_roles import for_pods
 from deftunes_cloud.warehouse import Warehouse
 
 ACCOUNTS: Mapping[str, tuple[str, ...]] = {
@@ -60,7 +60,9 @@ class Identities(pulumi.ComponentResource):
         shelves = shelves_of(place, lake, catalog, warehouse.login_arn, warehouse.is_serverless)
         self.role_names: dict[str, pulumi.Output[str]] = {}
         for role_name, components in ACCOUNTS.items():
-            role = make_role(self, f"{place.name}-{role_name}", PODS, shelves.apply(partial(_document, role_name)))
+            role = make_role(
+                self, f"{place.name}-{role_name}", for_pods(place), shelves.apply(partial(_document, role_name))
+            )
             self.role_names[role_name] = role.name
             for component in components:
                 aws.eks.PodIdentityAssociation(

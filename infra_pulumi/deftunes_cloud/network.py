@@ -15,7 +15,7 @@ import pulumi_aws as aws
 from pydantic import AfterValidator, Field, model_validator
 
 from deftunes_cloud.endpoints import USUAL, Endpoint, Endpoints, missing_without_nat
-from deftunes_cloud.grants import trusted
+from deftunes_cloud.grants import on_behalf_of, trusted
 from deftunes_cloud.roles import make_role
 from deftunes_cloud.section import Place, Section
 
@@ -194,9 +194,8 @@ class Network(pulumi.ComponentResource):
         group = aws.cloudwatch.LogGroup(
             "flow", name=f"/{self._place.name}/vpc-flow", retention_in_days=days, opts=self._child
         )
-        trust = trusted("vpc-flow-logs.amazonaws.com")
-        # nobody else's flow log may write here: the confused deputy
-        trust["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceAccount": self._place.account}}
+        ours = on_behalf_of(self._place.account, self._place.arn("ec2", "vpc-flow-log/*"))
+        trust = trusted("vpc-flow-logs.amazonaws.com", only=ours)
         writes = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
         # knows no narrower resource
         looks = {"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"}

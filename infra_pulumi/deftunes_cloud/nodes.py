@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from deftunes_cloud.autoscaler import allow_autoscaler, hint_autoscaler
 from deftunes_cloud.grants import trusted
 from deftunes_cloud.section import Place, Section
-from deftunes_cloud.service_roles import PODS, service_role
+from deftunes_cloud.service_roles import for_pods, service_role
 
 ADDONS: Mapping[str, Mapping[str, str]] = {
     "1.35": {
@@ -157,7 +157,7 @@ class Nodes(pulumi.ComponentResource):
         )
 
     def _network_addon(self, after: Sequence[pulumi.Resource]) -> aws.eks.Addon:
-        role, attached = service_role(self, self._place, "vpc-cni", PODS, ("AmazonEKS_CNI_Policy",))
+        role, attached = service_role(self, self._place, "vpc-cni", for_pods(self._place), ("AmazonEKS_CNI_Policy",))
         return self._addon(
             "vpc-cni",
             after=[*after, *attached],

@@ -9,11 +9,28 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.grants import trusted
+from deftunes_cloud.grants import on_behalf_of, trusted
 from deftunes_cloud.section import Place
 
-PODS = trusted("pods.eks.amazonaws.com", actions=("sts:AssumeRole", "sts:TagSession"))
-"""Trust policy: pods that EKS Pod Identity knows may take the role on."""
+_TAGGED = ("sts:AssumeRole", "sts:TagSession")
+
+
+def for_pods(place: Place) -> dict[str, Any]:
+    """Trust policy: pods that EKS Pod Identity knows may take the role on, in this stack's cluster and in no other."""
+    only = on_behalf_of(place.account, cluster_arn(place))
+    return trusted("pods.eks.amazonaws.com", actions=_TAGGED, only=only)
+
+
+def for_cluster(place: Place) -> dict[str, Any]:
+    """Trust policy: the control plane of this stack's cluster may take the role on."""
+    # docs.aws.amazon.com/eks/latest/userguide/cross-service-confused-deputy-prevention.html
+    only = on_behalf_of(place.account, cluster_arn(place))
+    return trusted("eks.amazonaws.com", actions=_TAGGED, only=only)
+
+
+def cluster_arn(place: Place) -> str:
+    """ARN of the stack's cluster, known before there is one: a role must be there first."""
+    return place.arn("eks", f"cluster/{place.name}")
 
 
 def service_role(

@@ -93,7 +93,11 @@ class Warehouse(pulumi.ComponentResource):
             self,
             f"{place.name}-spectrum",
             # a serverless namespace takes its roles on as either of them
-            grants.trusted("redshift.amazonaws.com", "redshift-serverless.amazonaws.com"),
+            grants.trusted(
+                "redshift.amazonaws.com",
+                "redshift-serverless.amazonaws.com",
+                only=grants.for_users_of(place.account, place.arn("redshift", f"dbuser:{place.name}/*")),
+            ),
             shelves_of(place, lake, catalog).apply(partial(grants.document, "spectrum")),
         )
         self.spectrum_role_arn = spectrum.arn

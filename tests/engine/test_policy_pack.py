@@ -42,6 +42,8 @@ def wrong() -> None:
     aws.vpc.SecurityGroupIngressRule(
         "all", security_group_id="sg-1", ip_protocol="tcp", from_port=22, to_port=22, cidr_ipv4=EVERYBODY
     )
+    aws.vpc.SecurityGroupEgressRule("out", security_group_id="sg-1", ip_protocol="-1", cidr_ipv4=EVERYBODY)
+    aws.iam.Role("deputy", assume_role_policy=document("sts:AssumeRole", None, {"Service": "pods.eks.amazonaws.com"}))
     aws.rds.Instance(
         "seen",
         instance_class="db.t4g.micro",

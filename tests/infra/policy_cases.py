@@ -35,6 +35,10 @@ def allow(action: Any, resource: Any = None, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, **named, **more}
 
 
+def trust(service: str, condition: Mapping[str, Any]) -> str:
+    return document(allow("sts:AssumeRole", Principal={"Service": service}, Condition=condition))
+
+
 def sse(algorithm: Any) -> list[dict[str, Any]]:
     return [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": algorithm}}]
 
@@ -135,6 +139,75 @@ CASES: Mapping[str, tuple[list[Case], list[Case]]] = {
             of("iam.RolePolicyAttachment", policyArn="arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"),
             of("iam.RolePolicyAttachment", policyArn=UNKNOWN),
             of("iam.Role"),
+        ],
+    ),
+    "no-deputy-of-others": (
+        [
+            *(
+                of("iam.Role", assumeRolePolicy=document(allow("sts:AssumeRole", Principal={"Service": service})))
+                for service in (
+                    "pods.eks.amazonaws.com",
+                    ["glue.amazonaws.com"],
+                    ["ec2.amazonaws.com", "events.amazonaws.com"],
+                )
+            ),
+            *(
+                of("iam.Role", assumeRolePolicy=trust("redshift.amazonaws.com", condition))
+                for condition in (
+                    {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
+                    {"StringEquals": {"aws:SourceAccount": "*"}},
+                    {"StringLike": {"aws:SourceArn": "*"}},
+                    {"ArnLike": {"aws:SourceArn": "arn:aws:redshift:*:*:cluster/*"}},
+                    {
+                        "ArnLike": {
+                            "aws:SourceArn": ["arn:aws:eks:us-west-2:123456789012:cluster/a", "arn:aws:eks:*:*:*"]
+                        }
+                    },
+                    {"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}},
+                    {"StringNotEquals": {"aws:SourceAccount": "123456789012"}},
+                    {"Null": {"aws:SourceAccount": "false"}},
+                    {"StringEquals": {"sts:ExternalId": "something"}},
+                )
+            ),
+        ],
+        [
+            *(
+                of("iam.Role", assumeRolePolicy=trust("pods.eks.amazonaws.com", condition))
+                for condition in (
+                    {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+                    {"StringEquals": {"aws:sourceaccount": ["123456789012"]}},
+                    {"ArnLike": {"aws:SourceArn": "arn:aws:eks:us-west-2:123456789012:cluster/*"}},
+                    {"StringLike": {"sts:ExternalId": "arn:aws:redshift:us-west-2:123456789012:dbuser:deftunes/*"}},
+                )
+            ),
+            of(
+                "iam.Role",
+                assumeRolePolicy=document(allow("sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})),
+            ),
+            of("iam.Role", assumeRolePolicy=document(allow("sts:AssumeRole", Principal={"AWS": "123456789012"}))),
+            of("iam.Role", assumeRolePolicy=UNKNOWN),
+            of("iam.RolePolicy", policy=document(allow("s3:GetObject", ARN))),
+        ],
+    ),
+    "no-open-egress": (
+        [
+            of(kind, options, **props)
+            for options in (PROVIDER, STAGING, {})
+            for kind, props in (
+                ("ec2.SecurityGroup", {"egress": [{"cidrBlocks": ["10.0.0.0/8", "0.0.0.0/0"]}]}),
+                ("ec2.SecurityGroup", {"egress": [{"ipv6CidrBlocks": ["::/0"]}]}),
+                ("ec2.SecurityGroupRule", {"type": "egress", "cidrBlocks": ["0.0.0.0/0"]}),
+                ("vpc.SecurityGroupEgressRule", {"cidrIpv4": "0.0.0.0/0"}),
+                ("vpc.SecurityGroupEgressRule", {"cidrIpv4": "128.0.0.0/1"}),
+            )
+        ],
+        [
+            of("vpc.SecurityGroupEgressRule", IN_DEV, cidrIpv4="0.0.0.0/0"),
+            of("vpc.SecurityGroupEgressRule", PROVIDER, prefixListId="pl-1"),
+            of("vpc.SecurityGroupEgressRule", PROVIDER, cidrIpv4=UNKNOWN),
+            of("ec2.SecurityGroup", PROVIDER, egress=[{"cidrBlocks": ["10.0.0.0/8"]}]),
+            # who comes in is another rule's
+            of("vpc.SecurityGroupIngressRule", PROVIDER, cidrIpv4="0.0.0.0/0"),
         ],
     ),
     "encrypted-at-rest": (

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 from mocked import Built
+from policies.rules.identities import no_deputy_of_others
+from policies.rules.network import no_way_to_everywhere
+from policies.rules.seen import Seen
 from pydantic import ValidationError
 
 from deftunes_cloud import grants
@@ -99,6 +102,39 @@ def test_only_eks_gives_roles_to_pods(identities: Built) -> None:
         (statement,) = trust["Statement"]
         assert statement["Principal"] == {"Service": ["pods.eks.amazonaws.com"]}
         assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": "123456789012"},
+            "ArnLike": {"aws:SourceArn": "arn:aws:eks:us-west-2:123456789012:cluster/deftunes-dev"},
+        }
+
+
+def test_no_role_serves_another_account(identities: Built) -> None:
+    """Every role of the stack, by the rule of the policy pack; the cluster's ARN is that of the cluster it makes."""
+    roles = identities.all("aws.iam.Role")
+    assert len(roles) > len(grants.STAGES) + 3
+    for role in roles:
+        shown = Seen(kind="aws:iam/role:Role", name=role.name, props={"assumeRolePolicy": role["assume_role_policy"]})
+        assert list(no_deputy_of_others(shown)) == []
+    assert identities.one("aws.eks.Cluster")["name"] == "deftunes-dev"
+    spectrum = json.loads(identities.one("aws.iam.Role", "deftunes-dev-spectrum")["assume_role_policy"])
+    (statement,) = spectrum["Statement"]
+    users = "arn:aws:redshift:us-west-2:123456789012:dbuser:deftunes-dev/*"
+    assert statement["Condition"]["StringLike"] == {"sts:ExternalId": users}
+    assert "aws:SourceAccount" in statement["Condition"]["StringEqualsIfExists"]
+    assert identities.one("aws.redshiftserverless.Workgroup")["workgroup_name"] == "deftunes-dev"
+
+
+def test_no_group_of_the_stack_leads_to_the_whole_internet(identities: Built) -> None:
+    kinds = ("aws.ec2.SecurityGroup", "aws.ec2.DefaultSecurityGroup", "aws.vpc.SecurityGroupEgressRule")
+    looked = 0
+    for kind in kinds:
+        module, _, short = kind.removeprefix("aws.").partition(".")
+        for made in identities.all(kind):
+            props = {"egress": made.get("egress"), "cidrIpv4": made.get("cidr_ipv4"), "cidrIpv6": made.get("cidr_ipv6")}
+            shown = Seen(kind=f"aws:{module}/{short[0].lower()}{short[1:]}:{short}", name=made.name, props=props)
+            assert list(no_way_to_everywhere(shown)) == []
+            looked += 1
+    assert looked >= 5
 
 
 @pytest.mark.parametrize("name", ["music", "Deftunes", "deftunes-" + "x" * 40])

@@ -1,12 +1,13 @@
-"""Identities: no document that gives everything on everything, neither our own nor one of AWS's."""
+"""Identities: no document that gives everything on everything, and nobody's deputy but our own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .documents import OF_IDENTITIES, OF_RESOURCES, actions, allowed, inline, resources
-from .seen import Rule, Seen, complaint, texts
+from .seen import UNKNOWN, Rule, Seen, complaint, texts
 
 # in a key's policy "*" is the key that it belongs to, in a queue's or repository's the account's own resource
 _ABOUT_THEMSELVES = (
@@ -26,6 +27,46 @@ _ATTACHMENTS = {
     "aws:iam/role:Role": "managedPolicyArns",
 }
 _ADMINISTRATORS = re.compile(r"arn:[^:]*:iam::aws:policy/(AdministratorAccess|PowerUserAccess|\w+FullAccess)")
+
+# an instance's role is handed over by its owner's instance profile: EC2 sends neither account nor ARN
+_SENDS_NOTHING = ("ec2",)
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_ARN_OF_ACCOUNT = re.compile(r"arn:[^:*]+:[^:*]+:[^:]*:[0-9]{12}:.+")
+_SOURCES = {"aws:sourceaccount": _ACCOUNT, "aws:sourcearn": _ARN_OF_ACCOUNT, "sts:externalid": _ARN_OF_ACCOUNT}
+# an operator that is content with a key that is not there, or with another value, ties nothing
+_TIES = re.compile(r"(foranyvalue:)?(string(equals|like|equalsignorecase)|arn(equals|like))", re.IGNORECASE)
+
+
+def no_deputy_of_others(resource: Seen) -> Iterator[str]:
+    """A service that takes on a role says for whom: for this account, not for whoever talks it into doing so."""
+    if resource.kind != "aws:iam/role:Role":
+        return
+    for where, statement in allowed(resource, {resource.kind: "assumeRolePolicy"}):
+        principal = statement.get("Principal")
+        services = texts(principal.get("Service")) if isinstance(principal, Mapping) else []
+        unbound = [service for service in services if service.split(".")[0] not in _SENDS_NOTHING]
+        if unbound and not _is_tied(statement.get("Condition")):
+            yield complaint(
+                resource,
+                where=where,
+                expected="a condition on aws:SourceAccount or aws:SourceArn with this account",
+                found=f"{', '.join(unbound)} for anybody",
+                do="Give trusted() the conditions of on_behalf_of() in grants.py",
+            )
+
+
+def _is_tied(condition: Any) -> bool:
+    """Whether one of the conditions, all of which must hold, lets pass only what names an account."""
+    if condition is UNKNOWN:
+        return True
+    for operator, keys in condition.items() if isinstance(condition, Mapping) else ():
+        for key, value in keys.items() if isinstance(keys, Mapping) else ():
+            pattern = _SOURCES.get(key.lower())
+            if pattern is None or not _TIES.fullmatch(operator):
+                continue
+            if value is UNKNOWN or (texts(value) and all(pattern.fullmatch(text) for text in texts(value))):
+                return True
+    return False
 
 
 def no_star_on_star(resource: Seen) -> Iterator[str]:
@@ -61,5 +102,6 @@ def no_administrators(resource: Seen) -> Iterator[str]:
 
 RULES = (
     Rule("no-star-on-star", "No identity may do everything to everything", no_star_on_star),
+    Rule("no-deputy-of-others", "No service takes on a role of ours for another account", no_deputy_of_others),
     Rule("no-administrator-policy", "No identity has one of AWS's policies for administrators", no_administrators),
 )

@@ -1,4 +1,4 @@
-"""Network: nothing listens to the whole internet."""
+"""Network: nothing listens to the whole internet, and in production nothing talks to all of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from .seen import Rule, Seen, blocks, complaint, is_on, texts
+from .seen import UNKNOWN, Rule, Seen, blocks, complaint, is_on, texts
+from .tags import tag
 
 _GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
 _RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
+_EGRESS_RULE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 _INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 _CIDRS = ("cidrBlocks", "ipv6CidrBlocks", "cidrIpv4", "cidrIpv6")
 # the internet can be written as two halves or more, too: nobody owns a network this large
@@ -25,7 +27,7 @@ _EKS = "aws:eks/cluster:Cluster"
 
 def no_open_group(resource: Seen) -> Iterator[str]:
     """No security group, and no rule of one, that lets the internet in."""
-    for where, source in _sources(resource):
+    for where, source in _peers(resource, "ingress", _INGRESS_RULE):
         if _is_the_internet(source):
             yield complaint(
                 resource,
@@ -34,6 +36,24 @@ def no_open_group(resource: Seen) -> Iterator[str]:
                 found=source,
                 do="Name the group of the caller (referencedSecurityGroupId), or its network",
             )
+
+
+def no_way_to_everywhere(resource: Seen) -> Iterator[str]:
+    """Outside dev no security group, and no rule of one, leads to the whole internet: stolen data has to go somewhere.
+
+    A stack that does not say what it is counts as prod.
+    """
+    found = [peer for peer in _peers(resource, "egress", _EGRESS_RULE) if _is_the_internet(peer[1])]
+    if not found or tag(resource, "environment") in ("dev", UNKNOWN):
+        return
+    for where, target in found:
+        yield complaint(
+            resource,
+            where=where,
+            expected="a security group, a prefix list or a network that is ours, outside dev",
+            found=target,
+            do="Name what it talks to: an endpoint's group, prefixListId for S3, or the network",
+        )
 
 
 def no_public_database(resource: Seen) -> Iterator[str]:
@@ -64,11 +84,12 @@ def no_open_api_server(resource: Seen) -> Iterator[str]:
             )
 
 
-def _sources(resource: Seen) -> Iterator[tuple[str, str]]:
+def _peers(resource: Seen, way: str, rule: str) -> Iterator[tuple[str, str]]:
+    """Networks at the other end, and where they stand. way: ingress or egress; rule: the kind that is one such rule."""
     if resource.kind in _GROUPS:
-        for index, block in enumerate(blocks(resource.props.get("ingress"))):
-            yield from _named(block, f"ingress[{index}].")
-    elif resource.kind == _INGRESS_RULE or (resource.kind == _RULE and resource.props.get("type") == "ingress"):
+        for index, block in enumerate(blocks(resource.props.get(way))):
+            yield from _named(block, f"{way}[{index}].")
+    elif resource.kind == rule or (resource.kind == _RULE and resource.props.get("type") == way):
         yield from _named(resource.props, "")
 
 
@@ -88,6 +109,7 @@ def _is_the_internet(cidr: str) -> bool:
 
 RULES = (
     Rule("no-open-security-group", "No security group lets the internet in", no_open_group),
+    Rule("no-open-egress", "Outside dev no security group leads to the whole internet", no_way_to_everywhere),
     Rule("no-public-database", "No database has an address on the internet", no_public_database),
     Rule("no-open-api-server", "Kubernetes' API is not open to the internet", no_open_api_server),
 )
