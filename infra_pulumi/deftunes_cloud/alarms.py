@@ -19,7 +19,7 @@ from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
-from deftunes_cloud.section import Place, Section
+from deftunes_cloud.section import Cidr, Place, Section
 from deftunes_cloud.warehouse import Warehouse
 from deftunes_cloud.watches import Watch, of_cluster, of_database, of_nat, of_provisioned, of_serverless
 
@@ -33,6 +33,8 @@ class AlarmSettings(Section):
     monthly_usd: float = Field(gt=0)
     # of one day, a serverless warehouse's: three times what a month's limit of 200 allows a day
     daily_rpu_hours: float = Field(20, gt=0)
+    # where the chat is that Airflow posts failed tasks to; in prod it posts only where networks are named
+    chat_cidrs: tuple[Cidr, ...] = ()
 
 
 class Alarms(pulumi.ComponentResource):

@@ -46,7 +46,7 @@ def missing_without_nat(names: Sequence[str]) -> list[str]:
 
 
 class Endpoints(pulumi.ComponentResource):
-    """Endpoints of a VPC, open to its own addresses and to nobody else. Outputs: `s3_prefix_list_id`."""
+    """Endpoints of a VPC, open to its own addresses and to nobody else. Outputs: `s3_prefix_list_id`, `s3_cidrs`."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Endpoints(pulumi.ComponentResource):
             opts=child,
         )
         self.s3_prefix_list_id = to_s3.prefix_list_id
+        self.s3_cidrs = to_s3.cidr_blocks.apply(lambda cidrs: list(cidrs or ()))
         group = aws.ec2.SecurityGroup(
             "endpoints",
             description="AWS services, from this VPC only",

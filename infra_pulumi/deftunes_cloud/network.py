@@ -61,7 +61,7 @@ class Network(pulumi.ComponentResource):
 
     Outputs: `vpc_id`, `cidr`, `private_subnet_ids` (nodes and pods), `data_subnet_ids` (database and warehouse),
     `data_cidrs` (addresses of those, plain text), `nat_gateway_ids` by zone (empty without NAT),
-    `s3_prefix_list_id` (S3's addresses, for security groups).
+    `s3_prefix_list_id` and `s3_cidrs` (S3's addresses in this region, for security groups and for network policies).
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Network(pulumi.ComponentResource):
             route_table_ids=[table.id for table in tables],
             opts=self._child,
         )
-        self.s3_prefix_list_id = endpoints.s3_prefix_list_id
+        self.s3_prefix_list_id, self.s3_cidrs = endpoints.s3_prefix_list_id, endpoints.s3_cidrs
         self._flow_log(settings.flow_log_days)
         self.register_outputs({"vpc_id": self.vpc_id, "private_subnet_ids": self.private_subnet_ids})
 

@@ -63,7 +63,13 @@ def export(
             "name": database.database,
             "admin_secret": database.master_secret_arn,
         },
-        "networks": {"vpc": network.cidr, "data": network.data_cidrs, "services": cluster.service_cidr},
+        "networks": {
+            "vpc": network.cidr,
+            "data": network.data_cidrs,
+            "services": cluster.service_cidr,
+            "s3": network.s3_cidrs,
+            "chat": list(settings.alarms.chat_cidrs),
+        },
         "shop": settings.shop.model_dump(),
         "secrets": secrets.names,
     }

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from ipaddress import ip_network
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 Environment = Literal["dev", "staging", "prod"]
+
+Cidr = Annotated[str, AfterValidator(lambda text: str(ip_network(text)))]
+
+
+def is_everywhere(cidr: str) -> bool:
+    """Whether a network is the internet, or a part of it that nobody owns: wider than /8."""
+    return ip_network(cidr).prefixlen < 8
 
 
 class Section(BaseModel):

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-from typing import Annotated, Any
+from typing import Any
 
 import pulumi
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from deftunes_cloud.alarms import AlarmSettings
 from deftunes_cloud.cluster import ClusterSettings
@@ -18,10 +17,8 @@ from deftunes_cloud.identities import ReleaseSettings
 from deftunes_cloud.lake import LakeSettings
 from deftunes_cloud.network import NetworkSettings
 from deftunes_cloud.registry import RegistrySettings
-from deftunes_cloud.section import Environment, Section
+from deftunes_cloud.section import Cidr, Environment, Section, is_everywhere
 from deftunes_cloud.warehouse import WarehouseSettings
-
-Cidr = Annotated[str, AfterValidator(lambda text: str(ip_network(text)))]
 
 
 class ShopSettings(Section):
@@ -58,6 +55,10 @@ class Settings(Section):
 
     def _contradictions(self) -> list[tuple[bool, str]]:
         is_prod = self.environment == "prod"
+        login = "redshift-serverless" if self.warehouse.kind == "serverless" else "redshift"
+        wide = [name for name in ("api_cidr", "songs_cidr") if is_everywhere(getattr(self.shop, name))]
+        wide = [f"shop.{name}" for name in wide]
+        wide += ["alarms.chat_cidrs"] if any(map(is_everywhere, self.alarms.chat_cidrs)) else []
         return [
             (is_prod and not self.protect, "prod holds the only copy of its data: protect must be true"),
             (
@@ -67,6 +68,15 @@ class Settings(Section):
             (
                 is_prod and not self.database.multi_az,
                 "prod's Airflow must survive the loss of a zone: database.multi_az must be true",
+            ),
+            (
+                is_prod and bool(wide),
+                f"prod's pods reach named networks only: {' and '.join(wide)} must not be the internet, nor half of it",
+            ),
+            (
+                is_prod and login not in self.network.endpoints,
+                f"prod's pods reach AWS by the VPC's endpoints only: network.endpoints must contain {login}, "
+                "by which dbt logs in",
             ),
             (
                 self.network.nat == "none" and self.shop.api_cidr == "0.0.0.0/0",

@@ -24,7 +24,7 @@ PLACE = Place(environment="dev", region="us-west-2", account="123456789012", par
 INVENTED: dict[str, dict[str, Any]] = {
     "aws.ec2.Vpc": {"defaultSecurityGroupId": "sg-default", "mainRouteTableId": "rtb-main"},
     "aws.ecr.Repository": {"repositoryUrl": "123456789012.dkr.ecr.us-west-2.amazonaws.com/{name}"},
-    "aws.ec2.VpcEndpoint": {"prefixListId": "pl-s3"},
+    "aws.ec2.VpcEndpoint": {"prefixListId": "pl-s3", "cidrBlocks": ["52.218.128.0/17"]},
     "aws.eks.Cluster": {
         "endpoint": "https://cluster.mock",
         "certificateAuthority": {"data": "bW9jaw=="},

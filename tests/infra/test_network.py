@@ -73,6 +73,7 @@ def test_database_and_warehouse_have_no_way_out(build: Build) -> None:
     s3 = built.one("aws.ec2.VpcEndpoint", "s3")
     assert s3["vpc_endpoint_type"] == "Gateway"
     assert {"data-id", "private-us-west-2a-id"} <= set(s3["route_table_ids"])
+    assert built.outputs["s3_cidrs"] == ["52.218.128.0/17"], "what network policies let pods reach of S3"
 
 
 def test_endpoints_are_those_asked_for(build: Build) -> None:

@@ -48,6 +48,9 @@
 {{- fail (printf "environment production with images that are not pinned (%s): give image.digests for them, or your image.registry and image.tag" (join ", " $unpinned)) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (eq $v.environment "production") $v.networkPolicy.enabled -}}
+{{- include "deftunes.refuseEverywhere" $v -}}
+{{- end -}}
 {{- if eq $v.serving.target "redshift" -}}
 {{- if not (and $v.redshift.host (or $v.redshift.user (eq $v.redshift.auth "iam"))) -}}
 {{- fail "serving.target is redshift, but redshift.host or redshift.user is empty: give both" -}}
@@ -72,6 +75,37 @@
 {{- if or (hasKey $own $name) (hasPrefix "DEFTUNES_SPARK_EXECUTOR" $name) (has $name (list "DEFTUNES_SPARK_MASTER" "DEFTUNES_SPARK_DRIVER_MEMORY" "DEFTUNES_SONGS_DSN_FILE")) -}}
 {{- fail (printf "extraSettings.%s: the chart sets this one itself; use its own value instead" $name) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Openings of a production that lead everywhere: the internet, a half of it, or any network wider than /8. */}}
+{{- define "deftunes.refuseEverywhere" -}}
+{{- $egress := .networkPolicy.egress -}}
+{{- $used := list "aws" "api" "songs" -}}
+{{- if or .airflow.enabled .spark.executors.enabled -}}{{- $used = append $used "kubernetes" -}}{{- end -}}
+{{- if .airflow.enabled -}}{{- $used = append $used "airflowDatabase" -}}{{- end -}}
+{{- if and .airflow.enabled .airflow.alerts -}}{{- $used = append $used "alerts" -}}{{- end -}}
+{{- $named := dict -}}
+{{- range $used -}}
+{{- $cidrs := list -}}
+{{- range index $egress . -}}{{- $cidrs = append $cidrs .cidr -}}{{- end -}}
+{{- $_ := set $named (printf "egress.%s" .) $cidrs -}}
+{{- end -}}
+{{- if eq .serving.target "redshift" -}}{{- $_ := set $named "egress.redshift" $egress.redshift -}}{{- end -}}
+{{- $wide := list -}}
+{{- range $where, $cidrs := $named -}}
+{{- range $cidrs -}}
+{{- if lt (int (splitList "/" . | last)) 8 -}}{{- $wide = append $wide (printf "%s: %s" $where .) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not .networkPolicy.dns -}}{{- $wide = append $wide "dns: empty, which is port 53 anywhere" -}}
+{{- else -}}
+{{- range .networkPolicy.dns -}}
+{{- if lt (int (splitList "/" . | last)) 8 -}}{{- $wide = append $wide (printf "dns: %s" .) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $wide -}}
+{{- fail (printf "environment production with ways out to everywhere (networkPolicy.%s): name the networks of what is there; `deftunes values` writes those of a stack" (join ", networkPolicy." $wide)) -}}
 {{- end -}}
 {{- end -}}
 

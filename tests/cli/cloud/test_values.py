@@ -50,7 +50,13 @@ TOLD: dict[str, Any] = {
         "login": "IAMR:the-dbt-role",
     },
     "airflow_database": {"host": "postgres.example", "port": 5433, "name": "metadata", "admin_secret": "the-pg-admin"},
-    "networks": {"vpc": "10.1.0.0/16", "data": ["10.1.250.0/24"], "services": "172.16.0.0/16"},
+    "networks": {
+        "vpc": "10.1.0.0/16",
+        "data": ["10.1.250.0/24"],
+        "services": "172.16.0.0/16",
+        "s3": ["203.0.113.0/25"],
+        "chat": ["203.0.113.128/25"],
+    },
     "shop": {
         "api_url": "https://shop.example/api",
         "api_cidr": "192.0.2.0/24",
@@ -81,7 +87,7 @@ def _changed(path: tuple[str, ...]) -> str:
     for name in path[:-1]:
         part = part[name]
     was = part[path[-1]]
-    other = {"environment": "dev", "tolerations": [], "data": [], "items": [{"kind": "NodePool"}]}
+    other = {"environment": "dev", "tolerations": [], "data": [], "s3": [], "chat": [], "items": [{"kind": "NodePool"}]}
     part[path[-1]] = was + 1 if isinstance(was, int) else other.get(path[-1], f"{was}-other")
     return json.dumps(told)
 
@@ -127,6 +133,34 @@ def test_the_chart_takes_them_as_they_are(tmp_path: Path) -> None:
     accounts = {document["metadata"]["name"] for document in made if document and document["kind"] == "ServiceAccount"}
     # what the stack's roles are for: infra_pulumi/deftunes_cloud/identities.py
     assert {f"deftunes-music-{name}" for name in ("extract", "transform", "executor", "dbt")} <= accounts
+
+
+def _networks(values: Any) -> set[str]:
+    """Every CIDR below."""
+    if isinstance(values, dict):
+        return set().union(*map(_networks, values.values()))
+    if isinstance(values, list):
+        return set().union(*map(_networks, values))
+    return {values} if isinstance(values, str) else set()
+
+
+def test_production_leads_to_named_networks_and_dev_to_all_of_aws() -> None:
+    told = _networks(values_of(_outputs(), "1.0")["networkPolicy"])
+    named = {TOLD["networks"]["vpc"], TOLD["networks"]["services"], *TOLD["networks"]["data"]}
+    named |= {*TOLD["networks"]["s3"], *TOLD["networks"]["chat"], TOLD["shop"]["api_cidr"], TOLD["shop"]["songs_cidr"]}
+    assert told == named | {"169.254.170.23/32"}
+    dev = read_outputs("test", json.dumps(TOLD | {"environment": "dev"}))
+    assert {"cidr": "0.0.0.0/0", "ports": [443]} in values_of(dev, "1.0")["networkPolicy"]["egress"]["aws"]
+
+
+def test_a_stack_from_before_that_is_closed_all_the_same_and_says_what_is_missing() -> None:
+    networks = {name: cidrs for name, cidrs in TOLD["networks"].items() if name not in {"s3", "chat"}}
+    older = read_outputs("test", json.dumps(TOLD | {"networks": networks}))
+    values = values_of(older, "1.0")
+    assert "0.0.0.0/0" not in json.dumps(values)
+    assert values["airflow"]["alerts"] is False, "there would be no way to the chat"
+    assert "tells no addresses of S3" in render(older, "1.0", "prod")
+    assert "tells no addresses of S3" not in render(_outputs(), "1.0", "prod")
 
 
 def test_cloud_names_of_the_chart_come_from_outputs_only() -> None:

@@ -58,11 +58,16 @@ class AirflowDatabase(Told):
 
 
 class Networks(Told):
-    """CIDRs that network policies name; `data` are those of warehouse and database."""
+    """CIDRs that network policies name; `data` are those of warehouse and database, `s3` those of S3 in this region.
+
+    The last two are empty where a stack is older than they are.
+    """
 
     vpc: str
     data: list[str]
     services: str
+    s3: list[str] = []
+    chat: list[str] = []
 
 
 class Shop(Told):

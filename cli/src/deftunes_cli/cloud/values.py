@@ -27,8 +27,13 @@ def values_of(outputs: Outputs, tag: str) -> dict[str, Any]:
     """The chart's values. `tag` is the version of the images."""
     redshift, networks, shop = outputs.redshift, outputs.networks, outputs.shop
     driver = outputs.placement.driver
+    is_prod = outputs.environment == "prod"
+    everywhere = [{"cidr": "0.0.0.0/0", "ports": [443]}]
+    # in prod by the VPC's endpoints: the interfaces' addresses are the VPC's own, those of S3's gateway are public ones
+    aws = [{"cidr": cidr, "ports": [443]} for cidr in (networks.vpc, *networks.s3)] if is_prod else everywhere
+    chat = [{"cidr": cidr, "ports": [443]} for cidr in networks.chat]
     return {
-        "environment": "production" if outputs.environment == "prod" else "",
+        "environment": "production" if is_prod else "",
         "image": {"registry": outputs.images.registry, "repository": outputs.images.repository, "tag": tag},
         "credentials": {"existingSecret": CREDENTIALS},
         "lake": {"url": outputs.lake_url, "catalog": "glue", "database": outputs.glue_database},
@@ -47,7 +52,8 @@ def values_of(outputs: Outputs, tag: str) -> dict[str, Any]:
         "airflow": {
             "enabled": True,
             "existingSecret": AIRFLOW,
-            "alerts": True,
+            # in prod there is no way to a chat that nobody named
+            "alerts": bool(chat) or not is_prod,
             "logs": {"url": outputs.logs_url},
         },
         "spark": {"executors": {"enabled": True}},
@@ -57,9 +63,10 @@ def values_of(outputs: Outputs, tag: str) -> dict[str, Any]:
             "executor": outputs.placement.executor,
         },
         "networkPolicy": {
+            # the Service's address, and those of the nodes that answer for it
+            "dns": [networks.services, networks.vpc],
             "egress": {
-                # S3's gateway endpoint has S3's public addresses, so the VPC's own are not enough
-                "aws": [{"cidr": "0.0.0.0/0", "ports": [443]}, POD_IDENTITY],
+                "aws": [*aws, POD_IDENTITY],
                 "api": [{"cidr": shop.api_cidr, "ports": [443]}],
                 "songs": [{"cidr": shop.songs_cidr, "ports": [shop.songs_port]}],
                 "redshift": networks.data,
@@ -67,8 +74,9 @@ def values_of(outputs: Outputs, tag: str) -> dict[str, Any]:
                     {"cidr": networks.services, "ports": [443]},
                     {"cidr": networks.vpc, "ports": [443]},
                 ],
+                "alerts": chat if chat or is_prod else everywhere,
                 "airflowDatabase": [{"cidr": cidr, "ports": [outputs.airflow_database.port]} for cidr in networks.data],
-            }
+            },
         },
     }
 
@@ -92,13 +100,20 @@ def _head(outputs: Outputs, tag: str, stack: str) -> str:
     # what the nodes need besides, where AWS chooses them (cluster.nodes: auto)
     apply = f"pulumi stack output manifests --json --stack {stack} --cwd infra_pulumi | kubectl apply --filename -\n"
     applied = apply if outputs.manifests["items"] else ""
+    old = outputs.environment == "prod" and not outputs.networks.s3
+    warned = (
+        "\nThis stack tells no addresses of S3, and pods reach named ones only: `pulumi up`, then again.\n"
+        if old
+        else ""
+    )
     return f"""\
 Values of stack {stack}, written by `deftunes values`. Do not edit: what is your own goes into a second file.
-
+{warned}
 aws eks update-kubeconfig --region {outputs.region} --name {outputs.cluster_name}
 {applied}aws ecr get-login-password --region {outputs.region} \\
   | docker login --username AWS --password-stdin {images.registry}
-REGISTRY={images.registry} REPOSITORY={images.repository} VERSION={tag} docker buildx bake release
+REGISTRY={images.registry} REPOSITORY={images.repository} VERSION={tag} \\
+  BASE=docker-image://python:3.11-slim-bookworm@sha256:DIGEST docker buildx bake release
 kubectl create namespace {release.namespace}
 kubectl label namespace {release.namespace} pod-security.kubernetes.io/enforce=restricted
 kubectl create secret generic {CREDENTIALS} --namespace {release.namespace} \\
