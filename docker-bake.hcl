@@ -1,5 +1,6 @@
 // Images of every stage. One platform, for this machine: `docker buildx bake`. Published, for two, with SBOM and
-// provenance: `REGISTRY=registry.example/team VERSION=1.2.3 docker buildx bake release`. Only checks: `… bake validate`.
+// provenance: `REGISTRY=registry.example/team VERSION=1.2.3 BASE=docker-image://python@sha256:… docker buildx bake
+// release`. Only checks: `… bake validate`.
 
 variable "REGISTRY" {
   description = "registry and path before the repository; nothing answers to the default, whose images stay here"
@@ -21,6 +22,11 @@ variable "VERSION" {
 variable "BASE" {
   description = "image with Python 3.11 on Debian, or target:rootfs for a root file system in the folder ROOTFS"
   default     = "docker-image://python:3.11-slim-bookworm"
+  // a tag names another image tomorrow: what somebody else is to run stands on one that cannot change
+  validation {
+    condition     = REGISTRY == "deftunes.local" || can(regex("^docker-image://.+@sha256:[0-9a-f]{64}$", BASE))
+    error_message = "Images for a registry need a base by digest: BASE=docker-image://python:3.11-slim-bookworm@sha256:…, which `docker buildx imagetools inspect python:3.11-slim-bookworm` tells. Look at what you take on, then write it down."
+  }
 }
 
 variable "ROOTFS" {

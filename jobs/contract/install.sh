@@ -8,6 +8,7 @@ export UV_CACHE_DIR=/root/.cache/uv UV_LINK_MODE=copy UV_COMPILE_BYTECODE="${UV_
 if [ $# -gt 1 ]; then
     # a copy, because a build writes beside its sources
     cp -r "$2" /tmp/source
-    /uv/bin/uv pip install --quiet --no-deps /tmp/source
+    # built by the backend of tools.lock, and by no other that an index may offer that day
+    UV_BUILD_CONSTRAINT=/uv/tools.lock /uv/bin/uv pip install --quiet --no-deps --require-build-hashes /tmp/source
     rm -rf /tmp/source
 fi

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from zipfile import ZipFile
 
+import pyspark
 from aws_fakes import aws_fakes, environment_of
 from lake_worker import Worker
+
+from deftunes_contract.settings import from_environment
+from deftunes_lake.jars import locked_jars
+from deftunes_lake.settings import JarSettings
 
 MONTHS = [f"20{year}-01-01" for year in range(30, 35)]
 ROUNDS = 10
 """Crowds until two writers must have met; nearly always the first is enough."""
+
+
+def _classes(file: Path) -> set[str]:
+    with ZipFile(file) as jar:
+        return {name[: -len(".class")].replace("/", ".") for name in jar.namelist() if name.endswith(".class")}
+
+
+def _idle(log: str) -> set[str]:
+    """Locked jars of which the JVM, by its own log, loaded no class that Spark does not bring itself."""
+    loaded = {line.split(maxsplit=1)[0] for line in log.splitlines() if " source: " in line}
+    of_spark = set().union(*map(_classes, Path(pyspark.__file__).with_name("jars").glob("*.jar")))
+    folder = Path(from_environment(JarSettings).jars).expanduser()
+    return {jar.artifact for jar in locked_jars() if not loaded & (_classes(folder / jar.file_name) - of_spark)}
 
 
 def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
@@ -19,6 +38,7 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
             "DEFTUNES_SPARK_MASTER": "local[2]",
             "DEFTUNES_SPARK_DRIVER_MEMORY": "1g",
             "DEFTUNES_SPARK_SMALL": "true",
+            "JDK_JAVA_OPTIONS": f"-Xlog:class+load:file={tmp_path}/classes:none",
         }
         worker = Worker(environment, tmp_path / "log")
 
@@ -39,6 +59,9 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
         assert worker.call("public", entity="sessions") == content
         (database,) = aws.client("glue").get_databases()["DatabaseList"]
         assert database["Name"] == "deftunes_transform"
+
+        # every jar is there for something: what a jar is alone to have was loaded from each
+        assert _idle((tmp_path / "classes").read_text()) == {"sqlite-jdbc"}, "the catalog of lakes without Glue"
 
         # five stagers and then five publishers at once: Glue turns some away, and nothing is lost. Whether two meet is
         # chance, so they go on until two have
