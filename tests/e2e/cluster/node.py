@@ -134,7 +134,10 @@ def up() -> None:
     """kubelet, kube-proxy and DNS; waits until the node is ready."""
     files = {"kubelet.yaml": _KUBELET, "proxy.yaml": _PROXY, "Corefile": _COREFILE, "resolv.conf": ""}
     for name, text in files.items():
-        (STATE / name).write_text(text)
+        file = STATE / name
+        # a file that is written again, even as it was, ends the kube-proxy that runs
+        if not file.is_file() or file.read_text() != text:
+            file.write_text(text)
     daemons.start(
         "kubelet",
         [
