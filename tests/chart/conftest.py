@@ -70,6 +70,19 @@ class Pod:
     def env(self) -> dict[str, dict[str, Any]]:
         return {entry["name"]: entry for entry in self.container["env"]}
 
+    @property
+    def keys(self) -> dict[str, set[str]]:
+        """Keys of Secrets that it gets, by Secret."""
+        volumes = [volume["secret"] for volume in self.spec["volumes"] if "secret" in volume]
+        found = [(volume["secretName"], item["key"]) for volume in volumes for item in volume["items"]]
+        for container in self.containers:
+            assert not any("secretRef" in source for source in container.get("envFrom", [])), (
+                "the whole Secret in one pod"
+            )
+            given = [entry["valueFrom"].get("secretKeyRef") for entry in container["env"] if "valueFrom" in entry]
+            found += [(reference["name"], reference["key"]) for reference in given if reference]
+        return {secret: {key for name, key in found if name == secret} for secret, _ in found}
+
 
 @dataclass(frozen=True)
 class Release:

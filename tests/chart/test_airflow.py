@@ -241,7 +241,7 @@ def test_placement_reaches_airflow(rendering: Any) -> None:
 
 
 def _made(release: Any) -> dict[str, str]:
-    (secret,) = release.of("Secret").values()
+    secret = release.of("Secret")["deftunes-airflow-keys"]
     return {key: base64.b64decode(value, validate=True).decode() for key, value in secret["data"].items()}
 
 

@@ -101,6 +101,16 @@ def test_the_schema_refuses(refusal: Any, pair: str, named: str) -> None:
             r"not pinned \(extract, lake, quality, dbt\): give image.digests for them, or",
         ),
         ("production", ["image.registry=deftunes.local"], "not pinned"),
+        *[
+            ("production", [f"networkPolicy.egress.{name}[0].cidr={cidr}"], f"networkPolicy.egress.{name}: {cidr}")
+            for name in ("aws", "api", "songs", "kubernetes", "airflowDatabase", "alerts")
+            for cidr in ("0.0.0.0/0", "::/0", "0.0.0.0/1", "0:0::/0")
+        ],
+        ("production", ["networkPolicy.egress.redshift={10.0.0.0/24,0.0.0.0/0}"], "egress.redshift: 0.0.0.0/0"),
+        ("production", ["networkPolicy.dns=null"], "networkPolicy.dns: empty, which is port 53 anywhere"),
+        ("production", ["networkPolicy.dns={0.0.0.0/0}"], "networkPolicy.dns: 0.0.0.0/0"),
+        # the defaults of the chart are those of a trial
+        ("plain", ["environment=production", "image.registry=r.example", "image.tag=1.0.0"], "egress.api: 0.0.0.0/0"),
         ("evaluation", ["environment=production"], "together with environment production: .* switch one of them off"),
         (
             "evaluation",
@@ -140,6 +150,18 @@ def test_the_schema_refuses(refusal: Any, pair: str, named: str) -> None:
 )
 def test_contradictions_are_refused_with_a_sentence(refusal: Any, name: str, pairs: list[str], sentence: str) -> None:
     assert re.search(sentence, refusal(name, *pairs))
+
+
+def test_what_a_production_does_not_use_need_not_be_named(rendering: Any) -> None:
+    open_ways = ("airflowDatabase", "alerts", "kubernetes")
+    rendering(
+        "production",
+        "airflow.enabled=false",
+        "spark.executors.enabled=false",
+        *[f"networkPolicy.egress.{name}[0].cidr=0.0.0.0/0" for name in open_ways],
+    )
+    # a team whose network is closed by other means says so
+    rendering("production", "networkPolicy.enabled=false", "networkPolicy.dns=null")
 
 
 def test_digests_alone_pin_production(rendering: Any) -> None:

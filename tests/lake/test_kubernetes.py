@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from deftunes_contract.exits import UsageError
 from deftunes_contract.settings import from_environment
-from deftunes_lake.kubernetes import LONGEST_PREFIX, ExecutorSettings, executor_conf
+from deftunes_lake.kubernetes import LONGEST_PREFIX, ExecutorSettings, executor_conf, protection_conf
 from deftunes_lake.pod import BACKEND, OPTIONS, executor_command
 
 POD = {
@@ -46,6 +47,69 @@ def test_a_long_pod_name_still_gives_a_prefix_that_spark_and_kubernetes_accept(m
     assert prefix[0].isalpha()
 
 
+def test_driver_and_executors_authenticate_and_encrypt(monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = _conf(monkeypatch, DEFTUNES_SPARK_SECRET_FILE="/etc/secret")
+    on = ("spark.authenticate", "spark.network.crypto.enabled", "spark.io.encryption.enabled")
+    assert {name: conf[name] for name in on} == dict.fromkeys(on, "true")
+    assert conf["spark.network.crypto.saslFallback"] == "false"
+    # by a file: an environment variable of the executor is read by everybody who may look at its pod
+    assert conf["spark.authenticate.secret.file"] == "/etc/secret"
+    assert not [name for name in conf if name.endswith("authenticate.secret")]
+    # nobody has to name a file to be protected
+    bare = _conf(monkeypatch, DEFTUNES_SPARK_SECRET_FILE="")
+    assert bare == {name: value for name, value in conf.items() if name != "spark.authenticate.secret.file"}
+
+
+def test_a_driver_makes_nothing_but_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chart's Role grants nothing else; with Spark's defaults every run would be refused at its ConfigMap."""
+    conf = _conf(monkeypatch)
+    assert conf["spark.kubernetes.executor.disableConfigMap"] == "true"
+    never = ("service.deleteOnTermination", "ownPersistentVolumeClaim", "reusePersistentVolumeClaim")
+    assert {conf[f"spark.kubernetes.driver.{name}"] for name in never} == {"false"}
+
+
+SHUFFLE = """
+import json, pathlib, socket, struct, sys
+from pyspark.sql import SparkSession
+builder = SparkSession.builder.master("local[1]")
+for key, value in json.loads(sys.argv[1]).items():
+    builder = builder.config(key, value)
+spark = builder.getOrCreate()
+rows = spark.range(2000).selectExpr("id", "concat('a-name-to-look-for-', id) as name").repartition(2, "id")
+assert rows.groupBy("name").count().count() == 2000
+files = [file for file in pathlib.Path(spark.conf.get("spark.local.dir")).rglob("shuffle_*.data")]
+answer, body = b"", b"let me in"
+with socket.create_connection(("127.0.0.1", int(spark.conf.get("spark.driver.port"))), timeout=10) as stranger:
+    # an RpcRequest: length of the frame, type 3, id of the request, length of the body
+    stranger.sendall(struct.pack(">qbqi", 21 + len(body), 3, 1, len(body)) + body)
+    stranger.settimeout(5)
+    try:
+        while part := stranger.recv(4096):
+            answer += part
+        closed = True
+    except TimeoutError:
+        closed = False
+shown = sum(b"a-name-to-look-for-" in file.read_bytes() for file in files)
+print(json.dumps({"files": len(files), "shown": shown, "closed": closed, "answer": answer.decode(errors="replace")}))
+"""
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_a_stranger_is_refused_and_reads_no_shuffled_row(tmp_path: Path, protected: bool) -> None:
+    """Spark itself, with our settings; and without them, so that it is they that protect."""
+    conf = {"spark.local.dir": str(tmp_path), "spark.shuffle.compress": "false", "spark.ui.enabled": "false"}
+    conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    conf |= protection_conf() if protected else {}
+    command = [sys.executable, "-c", SHUFFLE, json.dumps(conf)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["files"] > 0
+    assert (seen["shown"] == 0) is protected
+    assert seen["closed"] is protected
+    assert ("Unknown challenge message" in seen["answer"]) is protected
+
+
 def test_the_most_is_never_below_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
     conf = _conf(monkeypatch, DEFTUNES_SPARK_EXECUTORS_MIN="4", DEFTUNES_SPARK_EXECUTORS_MAX="1")
     assert conf["spark.dynamicAllocation.maxExecutors"] == "4"
@@ -67,6 +131,15 @@ def test_an_executor_is_the_jvm_that_its_driver_asks_for() -> None:
     assert command[command.index("-cp") + 1] == "/jars/a.jar:/spark/jars/*"
     after = command[command.index(BACKEND) + 1 :]
     assert dict(zip(after[::2], after[1::2], strict=True)) == {key: EXECUTOR[name] for key, name in OPTIONS.items()}
+
+
+def test_an_executor_reads_the_secret_from_the_file_that_its_driver_names() -> None:
+    """Spark's SecurityManager looks at the file only if spark.master says k8s://, which executors are not told."""
+    named = EXECUTOR | {"SPARK_JAVA_OPT_1": "-Dspark.authenticate.secret.file=/etc/secret"}
+    told = [
+        [option for option in executor_command(env, "java", Path()) if "master" in option] for env in (named, EXECUTOR)
+    ]
+    assert told == [["-Dspark.master=k8s://driver"], []]
 
 
 def test_an_executor_started_by_hand_says_what_starts_it() -> None:

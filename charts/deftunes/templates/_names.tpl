@@ -32,9 +32,30 @@ labels:
   {{- include "deftunes.labels" . | nindent 2 }}
 {{- end -}}
 
+{{/* The same of a resource outside namespaces, where releases of other namespaces have theirs. */}}
+{{- define "deftunes.clusterMetadata" -}}
+name: {{ include "deftunes.fullname" .root }}-{{ .suffix }}.{{ .root.Release.Namespace }}
+labels:
+  {{- include "deftunes.labels" . | nindent 2 }}
+{{- end -}}
+
 {{/* A number as text: Helm reads whole numbers of a file as floats and would write a million as 1e+06. */}}
 {{- define "deftunes.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* The Secret whose key spark-secret drivers and executors prove to each other. */}}
+{{- define "deftunes.sparkSecret" -}}
+{{- .Values.spark.executors.existingSecret | default (printf "%s-spark-rpc" (include "deftunes.fullname" .)) -}}
+{{- end -}}
+
+{{/* Stages that drive executors of their own, as a JSON list. */}}
+{{- define "deftunes.drivers" -}}
+{{- $stages := list -}}
+{{- range .Values.workloads -}}
+{{- if .executors -}}{{- $stages = append $stages .stage -}}{{- end -}}
+{{- end -}}
+{{- $stages | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
 {{/* registry/repository/image:tag, or @digest where one is given. */}}

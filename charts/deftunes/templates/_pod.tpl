@@ -29,7 +29,7 @@ deftunes.container one container of it; `init` are the arguments of the same ima
       "deadline" (coalesce .deadline $work.activeDeadlineSeconds $stage.activeDeadlineSeconds)
       "grace" $stage.terminationGracePeriodSeconds "resources" ($work.resources | default $stage.resources)
       "tmpSize" ($work.tmpSize | default $stage.tmpSize) "placement" (index $root.Values.placement $work.stage)
-      "settings" (list "settings") "cloud" true "driver" $driver "token" $driver
+      "settings" (list "settings") "cloud" true "driver" $driver "token" $driver "sparkSecret" $driver
       "configs" (ternary (dict "executor" "/etc/deftunes/spark") dict $driver)
       "spark" (has $work.stage (list "lake" "transform" "quality"))
       "secretFile" (ternary "songs-dsn" "" ($work.songsDsn | default false))
@@ -100,6 +100,14 @@ spec:
         defaultMode: 0440
         items:
           - {key: {{ .secretFile }}, path: {{ .secretFile }}}
+    {{- end }}
+    {{- if .sparkSecret }}
+    - name: spark-rpc
+      secret:
+        secretName: {{ include "deftunes.sparkSecret" $root }}
+        defaultMode: 0440
+        items:
+          - {key: spark-secret, path: spark-secret}
     {{- end }}
     {{- range $suffix, $_ := .configs }}
     - name: {{ $suffix }}
@@ -188,6 +196,11 @@ spec:
       mountPath: {{ .secretPath | default "/etc/deftunes/credentials" }}
       readOnly: true
     {{- end }}
+    {{- if .sparkSecret }}
+    - name: spark-rpc
+      mountPath: /etc/deftunes/spark-rpc
+      readOnly: true
+    {{- end }}
     {{- range $suffix, $path := .configs }}
     - name: {{ $suffix }}
       mountPath: {{ $path }}
@@ -216,6 +229,8 @@ spec:
   value: {{ include "deftunes.image" . }}
 - name: DEFTUNES_SPARK_EXECUTOR_TEMPLATE
   value: /etc/deftunes/spark/executor.yaml
+- name: DEFTUNES_SPARK_SECRET_FILE
+  value: /etc/deftunes/spark-rpc/spark-secret
 - name: DEFTUNES_SPARK_EXECUTORS_MIN
   value: {{ $spark.executors.instances.min | int64 | quote }}
 - name: DEFTUNES_SPARK_EXECUTORS_MAX

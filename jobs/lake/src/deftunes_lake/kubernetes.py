@@ -2,7 +2,8 @@
 
 Data flow: none; settings → Spark settings, for `session.session_conf`. What the pods look like is the chart's business:
 it mounts the template that executors are made from. What protects the cluster: executors name the driver's pod as
-their owner and go with it.
+their owner and go with it; the driver makes and removes pods and nothing else. What protects the data on its way:
+driver and executors prove to each other that they know a secret, and encrypt what they say and what they spill.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ class ExecutorSettings(LogSettings):
     image: str = Field(alias="DEFTUNES_SPARK_EXECUTOR_IMAGE", description="image of the executors: the driver's own")
     template: str = Field(
         "", alias="DEFTUNES_SPARK_EXECUTOR_TEMPLATE", description="file with the pod that executors are made from"
+    )
+    secret_file: str = Field(
+        "",
+        alias="DEFTUNES_SPARK_SECRET_FILE",
+        description="file with the secret that driver and executors prove to each other, the same path in both; "
+        "without it Spark makes one and writes it into its executors' environment, for all who may look at pods",
     )
     least: int = Field(2, alias="DEFTUNES_SPARK_EXECUTORS_MIN", ge=0, description="executors that are always there")
     most: int = Field(2, alias="DEFTUNES_SPARK_EXECUTORS_MAX", ge=1, description="executors that big months grow to")
@@ -79,9 +86,37 @@ def executor_conf(settings: ExecutorSettings) -> dict[str, str]:
         "spark.storage.decommission.rddBlocks.enabled": "true",
         "spark.storage.decommission.shuffleBlocks.enabled": "true",
         "spark.kubernetes.decommission.script": DECOMMISSION,
+        # executors have their settings from the driver: without these, it would need rights on what it never makes
+        "spark.kubernetes.executor.disableConfigMap": "true",
+        "spark.kubernetes.driver.service.deleteOnTermination": "false",
+        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
     }
+    conf |= protection_conf(settings.secret_file)
     if settings.cpu:
         conf["spark.kubernetes.executor.request.cores"] = settings.cpu
     if settings.template:
         conf["spark.kubernetes.executor.podTemplateFile"] = settings.template
+    return conf
+
+
+def protection_conf(secret_file: str = "") -> dict[str, str]:
+    """Spark settings that let nobody without the secret talk to driver or executors, read them, or read their files.
+
+    secret_file: where driver and executors find it; empty: Spark hands out one of its own.
+    """
+    conf = {
+        "spark.authenticate": "true",
+        "spark.network.crypto.enabled": "true",
+        # GCM would notice a changed message, and cannot read a channel's second one before SPARK-56227 is in Spark
+        "spark.network.crypto.cipher": "AES/CTR/NoPadding",
+        # nobody here is so old that he knows only SASL
+        "spark.network.crypto.saslFallback": "false",
+        # shuffled blocks and what is spilled; its key comes to executors by the encrypted way above
+        "spark.io.encryption.enabled": "true",
+        "spark.io.encryption.keySizeBits": "256",
+    }
+    if secret_file:
+        # the file's bytes, so that nothing of it stands in a pod's description
+        conf["spark.authenticate.secret.file"] = secret_file
     return conf

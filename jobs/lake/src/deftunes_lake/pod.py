@@ -29,6 +29,8 @@ OPTIONS = {
     "--podName": "SPARK_EXECUTOR_POD_NAME",
 }
 """Options of Spark's executor and the variables that the driver puts their values into."""
+SECRET_FILE = "-Dspark.authenticate.secret.file="
+"""The driver's way of saying where an executor finds the secret that it has to know."""
 
 
 def executor_command(environment: Mapping[str, str], java: str, spark_jars: Path) -> list[str]:
@@ -44,9 +46,13 @@ def executor_command(environment: Mapping[str, str], java: str, spark_jars: Path
         for name, value in environment.items()
         if re.fullmatch(r"SPARK_JAVA_OPT_[0-9]+", name)
     }
+    options = [numbered[number] for number in sorted(numbered)]
+    if any(option.startswith(SECRET_FILE) for option in options):
+        # Spark reads the file where its master is Kubernetes, and forgets to tell executors that it is
+        options.append("-Dspark.master=k8s://driver")
     memory = environment["SPARK_EXECUTOR_MEMORY"]
     class_path = ":".join(part for part in (environment.get("SPARK_CLASSPATH"), f"{spark_jars}/*") if part)
-    command = [java, *(numbered[number] for number in sorted(numbered)), f"-Xms{memory}", f"-Xmx{memory}"]
+    command = [java, *options, f"-Xms{memory}", f"-Xmx{memory}"]
     command += ["-cp", class_path, BACKEND]
     return command + [part for option, name in OPTIONS.items() for part in (option, environment[name])]
 
