@@ -168,11 +168,15 @@ def test_what_holds_data_in_prod_cannot_be_destroyed(prod: Stack) -> None:
 
 def test_a_change_that_would_replace_the_warehouse_is_refused_in_prod(prod: Stack) -> None:
     settings = {"kind": "cluster", "nodes": 2}
-    prod.config = {**config_of("prod"), "deftunes:warehouse": settings}
+    config = config_of("prod")
+    network = config["deftunes:network"]
+    # dbt logs in to a cluster by another endpoint
+    by = {**network, "endpoints": [*network["endpoints"], "redshift"]}
+    prod.config = {**config, "deftunes:warehouse": settings, "deftunes:network": by}
     try:
         run = prod.preview(refused=True)
     finally:
-        prod.config = config_of("prod")
+        prod.config = config
     assert "protected" in run.said
 
 
