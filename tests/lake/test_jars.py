@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,6 +56,18 @@ def test_a_folder_repository_is_fetched_once(repository: Path, tmp_path: Path) -
     assert (folder / "one-1.0.jar").stat().st_mode & 0o777 == 0o644
     assert class_path(str(folder)) == f"{folder}/one-1.0.jar:{folder}/two-1.0.jar"
     assert fetch_jars(str(folder), "file:///nowhere") == (0, 0)
+
+
+def test_jars_are_for_every_account_of_the_machine(repository: Path, tmp_path: Path) -> None:
+    """In an image root fetches them and another account runs Spark; a stage's command makes all else private."""
+    folder = tmp_path / "jars"
+    before = os.umask(0o077)
+    try:
+        fetch_jars(str(folder), repository.as_uri())
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o644}
 
 
 def test_a_damaged_jar_is_replaced(repository: Path, tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def fetch_jars(folder: str, repository: str) -> tuple[int, int]:
     UsageError when it does not have a jar, DataRefused when what it served is not what is locked.
     """
     target = Path(folder).expanduser()
-    target.mkdir(parents=True, exist_ok=True)
+    if not target.is_dir():
+        target.mkdir(parents=True)
+        # homes are private, and jars are nobody's secret: in an image another account than the builder's runs Spark
+        target.chmod(0o755)
     fetched, size = 0, 0
     for jar in locked_jars():
         file = target / jar.file_name
