@@ -40,6 +40,10 @@ def read_secret(path: Path, name: str) -> str:
     return value
 
 
+MANY_LINES: dict[str, Any] = {"lines": "many"}
+"""`json_schema_extra` of a setting that may be written over several lines, as a list of pairs in a manifest is."""
+
+
 class Settings(BaseSettings):
     """Base of all settings: frozen, and every text stripped alike before it is looked at."""
 
@@ -51,7 +55,8 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         bare = stripped(value, quotes=not str(info.field_name).endswith("password"))
-        if any(ord(c) < 0x20 or ord(c) == 0x7F for c in bare):
+        many = cls.model_fields[str(info.field_name)].json_schema_extra == MANY_LINES
+        if any((ord(c) < 0x20 and not (many and c in "\n\r\t")) or ord(c) == 0x7F for c in bare):
             raise ValueError("expected one line, found a line break or another control character in the middle")
         return bare
 

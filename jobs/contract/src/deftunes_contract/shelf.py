@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from deftunes_contract.aws import aws_client
 from deftunes_contract.exits import DataRefused
 from deftunes_contract.places import UNNAMEABLE, bucket_and_key, in_s3, local_folder
 from deftunes_contract.sharing import file_mode
@@ -184,10 +185,6 @@ class S3Shelf:
 def open_shelf(root: str) -> Shelf:
     """The shelf at `s3://bucket[/prefix]` or at a local folder (a path or a file:// URI). Raises UsageError."""
     if in_s3(root):
-        import boto3  # only where S3 is used: half a second of import that a folder lake need not pay
-        from botocore.config import Config
-
         bucket, prefix = bucket_and_key(root)
-        client = boto3.client("s3", config=Config(retries={"mode": "adaptive", "max_attempts": 8}))
-        return S3Shelf(client, bucket, prefix)
+        return S3Shelf(aws_client("s3", mode="adaptive", max_attempts=8), bucket, prefix)
     return FolderShelf(local_folder(root))

@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from deftunes_contract.aws import aws_client
 from deftunes_contract.exits import Temporary, UsageError
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.settings import AwsSettings
 
 CATALOG_NAME = "lake"
 """Name under which the platform's catalog keeps its tables in the SQL catalog's file."""
@@ -56,14 +56,11 @@ def _from_sqlite(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, s
 
 
 def _from_glue(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, str]:
-    import boto3  # only where Glue is used: half a second of import
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
     found: dict[str, str] = {}
     try:
-        session = boto3.Session(region_name=AwsSettings().region)
-        client = session.client("glue", config=Config(retries={"mode": "adaptive", "max_attempts": 8}))
+        client = aws_client("glue", mode="adaptive", max_attempts=8)
         for name in tables:
             try:
                 table = client.get_table(DatabaseName=settings.database, Name=name)["Table"]

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deftunes_contract.aws import aws_client
 from deftunes_contract.exits import StageError, Temporary
 from deftunes_contract.places import bucket_and_key
-from deftunes_serving.settings import AwsSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -29,10 +29,8 @@ LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey
 
 def client_of() -> S3Client:
     """S3 as the environment names it. A request is made once: a retried put could be refused for its own success."""
-    import boto3  # only where S3 is used: half a second of import
-    from botocore.config import Config
-
-    return boto3.client("s3", region_name=AwsSettings().region, config=Config(retries={"total_max_attempts": 1}))
+    client: S3Client = aws_client("s3", total_max_attempts=1)
+    return client
 
 
 def fetch(client: S3Client, uri: str, target: Path) -> str | None:

@@ -16,11 +16,11 @@ from urllib.parse import urlparse
 
 import duckdb
 
+from deftunes_contract.aws import aws_session
 from deftunes_contract.entity import ENTITIES, Entity, load
 from deftunes_contract.exits import StageError, Temporary, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.settings import AwsSettings
 
 SCHEMA = "deftunes_transform"
 """Schema of the views; Redshift's external schema has the same name."""
@@ -120,9 +120,7 @@ def _load_extensions(connection: duckdb.DuckDBPyConnection, names: Sequence[str]
 
 def _create_s3_secret(connection: duckdb.DuckDBPyConnection) -> None:
     """Hand AWS's own chain (environment, web identity, pod identity) and endpoint to DuckDB, for this process only."""
-    import boto3  # only where S3 is used: half a second of import
-
-    session = boto3.Session(region_name=AwsSettings().region)
+    session = aws_session()
     client, credentials = session.client("s3"), session.get_credentials()
     if credentials is None:
         raise UsageError("the lake is in S3 and AWS's credential chain found no credentials; see docs/settings.md")

@@ -8,6 +8,7 @@ print(open_session(f(SparkSettings)).version)"`.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from deftunes_contract.exits import StageError
+from deftunes_contract.aws import aws_session
+from deftunes_contract.exits import StageError, UsageError
+from deftunes_contract.places import in_s3
 from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, IDENTITY, catalog_conf, prepare_catalog_file, s3a_conf
 from deftunes_lake.jars import class_path
@@ -111,6 +114,7 @@ def close_session(*, wait: bool = False) -> None:
 def session_conf(settings: SparkSettings, record_to: str = "") -> dict[str, str]:
     """All Spark settings of a new session, `DEFTUNES_SPARK_CONF` last. Raises UsageError for missing jars or Java."""
     java_release()
+    _check_environment(settings)
     jars = class_path(settings.jars)
     conf = {
         # one setting for both worlds: locally the folder is the user's, in pods it is the image's
@@ -136,6 +140,14 @@ def session_conf(settings: SparkSettings, record_to: str = "") -> dict[str, str]
     elif settings.spark_master.startswith("k8s://"):
         conf |= executor_conf(from_environment(ExecutorSettings))
     return conf | _sql_conf(settings) | s3a_conf(settings) | catalog_conf(settings) | settings.extra_conf
+
+
+def _check_environment(settings: SparkSettings) -> None:
+    """Variables that pyspark and AWS's Java client read by themselves. Raises UsageError that names a wrong one."""
+    if (home := os.environ.get("SPARK_HOME")) and not Path(home, "bin", "spark-submit").is_file():
+        raise UsageError(f"SPARK_HOME: expected a Spark at {home}, found no bin/spark-submit; correct or unset it")
+    if settings.is_glue or in_s3(settings.lake):
+        aws_session()
 
 
 def _sql_conf(settings: SparkSettings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from deftunes_contract.exits import UsageError
-from deftunes_contract.settings import LakeSettings, LogSettings
+from deftunes_contract.settings import MANY_LINES, LakeSettings, LogSettings
 
 
 def _default_jars() -> str:
@@ -50,6 +50,7 @@ class SparkSettings(LakeSettings):
         "",
         alias="DEFTUNES_SPARK_CONF",
         description="further key=value pairs, separated by white space or ';'; they have the last word",
+        json_schema_extra=MANY_LINES,
     )
     spark_partitions: int | None = Field(
         None,
