@@ -24,7 +24,7 @@ TEMPORARY, NOTHING_TO_DO = 75, 99
 SERVING_POOL = "deftunes_serving"
 """Has one slot, deferred tasks included: dbt builds of the two pipelines never overlap. Made by prepare.py."""
 
-GUARDS = {"extract": ("empty", "shrink"), "quality": ("shrink", "source-change"), "dbt": ("shrink",)}
+GUARDS = {"extract": ("empty", "shrink"), "quality": ("shrink", "source-change", "overlap"), "dbt": ("shrink",)}
 """First word of a workload → guards that its stage lets a caller lift (`--allow-<guard>`)."""
 
 INTERVAL = (
@@ -170,10 +170,10 @@ def parameters(*entities: str) -> dict[str, Param]:
             type="array",
             items={
                 "type": "string",
-                "pattern": rf"^(empty|shrink|source-change)=({'|'.join(entities)})(:\d{{4}}-\d{{2}})?$",
+                "pattern": rf"^(empty|shrink|source-change|overlap)=({'|'.join(entities)})(:\d{{4}}-\d{{2}})?$",
             },
             uniqueItems=True,
-            description="Guards that this run lifts, each by name: shrink=sessions:2020-01 (or empty=, source-change=)",
+            description="Guards that this run lifts, each by name, such as shrink=sessions:2020-01",
         ),
         "start": Param(None, **day, description="First day of the month, instead of the run's own interval"),
         "end": Param(None, **day, description="First day of the month after; needed with start"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
+from deftunes_contract.allowances import Allowance, Allowances, Guard
 from deftunes_contract.exits import DataRefused
 from deftunes_contract.interval import Interval
 from deftunes_quality.elsewhere import near
@@ -37,6 +39,7 @@ def test_a_session_of_another_month_closes_the_gate_and_names_both(lone_ground: 
         f"first run {other} again (deftunes-extract sessions --start {interval.start} --end {interval.end}" in sentence
     )
     assert f"with --allow-shrink sessions:{other}), then run 2020-03 again" in sentence
+    assert "run 2020-03 with --allow-overlap sessions:2020-03 first" in sentence
     assert [rule.id for rule in ground.result("sessions").closing] == [RULE]
 
 
@@ -66,3 +69,14 @@ def test_the_cost_is_bounded_whatever_the_history() -> None:
     history = [date(year, month, 1) for year in range(2010, 2030) for month in range(1, 13)]
     assert near(MONTH, 3, history) == tuple(date(2020, month, 1) for month in (1, 2, 3, 5, 6, 7))
     assert near(MONTH, 3, []) == ()
+
+
+def test_months_whose_sessions_changed_places_have_a_way_through(lone_ground: Any) -> None:
+    ground, rows = lone_ground.create(), lone_ground.clean("sessions")
+    ground.publish("sessions", moved(rows[:2], "2020-02"), MONTH.previous)
+    ground.stage("sessions", rows)
+    flag = Allowance(Guard.OVERLAP, "sessions", "2020-03")
+    allowing = replace(ground.desk, allowances=Allowances([flag]))
+    assert f"allowed by {flag}" in pass_gates(allowing, ["sessions"], MONTH, "r1")
+    (rule,) = [rule for rule in ground.result("sessions").rules if rule.id == RULE]
+    assert (rule.allowed, rule.observed) == (str(flag), "1 in 2020-02")

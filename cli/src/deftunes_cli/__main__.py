@@ -106,14 +106,15 @@ def run(
     allow_empty: Annotated[list[str] | None, _allow(Guard.EMPTY)] = None,
     allow_shrink: Annotated[list[str] | None, _allow(Guard.SHRINK)] = None,
     allow_source_change: Annotated[list[str] | None, _allow(Guard.SOURCE_CHANGE)] = None,
+    allow_overlap: Annotated[list[str] | None, _allow(Guard.OVERLAP)] = None,
     partial: Annotated[bool, typer.Option("--partial", help=f"{PARTIAL_HELP.capitalize()}.")] = False,
     full_refresh: Annotated[bool, typer.Option(help="Rebuild the serving tables from all published months.")] = False,
 ) -> None:
     """Run pipelines against DEFTUNES_API_URL and DEFTUNES_SONGS_DSN, one interval a calendar month of the range."""
     home = _home()
     months = list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
-    given = ((Guard.EMPTY, allow_empty), (Guard.SHRINK, allow_shrink), (Guard.SOURCE_CHANGE, allow_source_change))
-    allowances = Allowances.parse((guard, texts or ()) for guard, texts in given)
+    given = (allow_empty, allow_shrink, allow_source_change, allow_overlap)
+    allowances = Allowances.parse((guard, texts or ()) for guard, texts in zip(Guard, given, strict=True))
     plan = runs.plan_of(pipeline, months, run_id or _run_id(), allowances, full_refresh, partial)
     _finish(home, _run(home, plan))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from deftunes_contract.allowances import Allowances, Guard
+from deftunes_contract.allowances import GUARDS, Allowances
 from deftunes_contract.interval import Interval
 from deftunes_contract.provisional import FLAG as PARTIAL
 
@@ -39,7 +39,7 @@ class Call:
 def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances, partial: bool = False) -> Call:
     """Sources → landing zone. partial: the month may not be over."""
     entities = PIPELINES[pipeline]
-    allowed = allowances.select((Guard.EMPTY, Guard.SHRINK), entities, [month.month])
+    allowed = allowances.select(GUARDS["extract"], entities, [month.month])
     flags = (*allowed.argv, *([PARTIAL] if partial else []))
     return _call("extract", "deftunes_extract.__main__", (), entities, month, run_id, flags)
 
@@ -52,7 +52,7 @@ def transform(pipeline: str, month: Interval, run_id: str) -> Call:
 def quality(pipeline: str, month: Interval, run_id: str, allowances: Allowances) -> Call:
     """The gate."""
     entities = PIPELINES[pipeline]
-    allowed = allowances.select((Guard.SHRINK, Guard.SOURCE_CHANGE), entities, [month.month])
+    allowed = allowances.select(GUARDS["quality"], entities, [month.month])
     return _call("quality", "deftunes_quality.__main__", (), entities, month, run_id, allowed.argv)
 
 
@@ -70,7 +70,7 @@ def rollback(entities: Sequence[str], month: Interval) -> Call:
 def build(months: Sequence[Interval], allowances: Allowances, full_refresh: bool) -> Call:
     """Main → serving, all published months in one build: start-up is paid once."""
     entities = [entity for pipeline in PIPELINES.values() for entity in pipeline]
-    allowed = allowances.select((Guard.SHRINK,), entities, [month.month for month in months])
+    allowed = allowances.select(GUARDS["dbt"], entities, [month.month for month in months])
     argv = ["build", "--start", str(months[0].start), "--end", str(months[-1].end), *allowed.argv]
     if full_refresh:
         argv.append("--full-refresh")

@@ -36,6 +36,7 @@ AllowSource = Annotated[
     list[str] | None,
     typer.Option("--allow-source-change", metavar=METAVAR, help=f"Allow that {Guard.SOURCE_CHANGE.help}."),
 ]
+AllowOverlap = Annotated[list[str] | None, typer.Option(metavar=METAVAR, help=f"Allow that {Guard.OVERLAP.help}.")]
 Follow = Annotated[bool, typer.Option(help="Print what changes and end with the runs' outcome.")]
 
 
@@ -51,10 +52,11 @@ def backfill(
     allow_empty: AllowEmpty = None,
     allow_shrink: AllowShrink = None,
     allow_source: AllowSource = None,
+    allow_overlap: AllowOverlap = None,
     follow: Follow = True,
 ) -> None:
     """Run whole months, one after the other: those without a run, or those asked for again. 65: a gate closed."""
-    months, allowances = work.months_of(start, end), _allowances(allow_empty, allow_shrink, allow_source)
+    months, allowances = work.months_of(start, end), _allowances(allow_empty, allow_shrink, allow_source, allow_overlap)
     with work.connect(from_environment(AirflowSettings)) as airflow:
         _end(work.backfill(airflow, pipeline, months, reprocess, _say, allowances), follow)
 
@@ -75,10 +77,11 @@ def trigger(
     allow_empty: AllowEmpty = None,
     allow_shrink: AllowShrink = None,
     allow_source: AllowSource = None,
+    allow_overlap: AllowOverlap = None,
     follow: Follow = True,
 ) -> None:
     """Run one month by hand, beside the run that it may have, or some of its entities. 65: a gate closed."""
-    allowances = _allowances(allow_empty, allow_shrink, allow_source)
+    allowances = _allowances(allow_empty, allow_shrink, allow_source, allow_overlap)
     with work.connect(from_environment(AirflowSettings)) as airflow:
         _end(work.trigger(airflow, pipeline, start, end, entities or [], _say, partial, allowances), follow)
 
@@ -104,9 +107,9 @@ def state(
         _write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _allowances(empty: list[str] | None, shrink: list[str] | None, source: list[str] | None) -> Allowances:
-    given = ((Guard.EMPTY, empty), (Guard.SHRINK, shrink), (Guard.SOURCE_CHANGE, source))
-    return Allowances.parse((guard, texts or ()) for guard, texts in given)
+def _allowances(*given: list[str] | None) -> Allowances:
+    """The texts of the flags, in the order of `Guard`."""
+    return Allowances.parse((guard, texts or ()) for guard, texts in zip(Guard, given, strict=True))
 
 
 def _end(following: Following, follow: bool) -> None:

@@ -25,6 +25,7 @@ class Guard(StrEnum):
     EMPTY = "empty"
     SHRINK = "shrink"
     SOURCE_CHANGE = "source-change"
+    OVERLAP = "overlap"
 
     @property
     def flag(self) -> str:
@@ -38,9 +39,16 @@ class Guard(StrEnum):
             Guard.EMPTY: "the source has no records for this entity",
             Guard.SHRINK: "this entity has fewer records or rows than before",
             Guard.SOURCE_CHANGE: "this entity comes from another source than before",
+            Guard.OVERLAP: "this entity has keys that another month shows too, until that month is run again",
         }[self]
 
 
+GUARDS = {
+    "extract": (Guard.EMPTY, Guard.SHRINK),
+    "quality": (Guard.SHRINK, Guard.SOURCE_CHANGE, Guard.OVERLAP),
+    "dbt": (Guard.SHRINK,),
+}
+"""Stage → the guards that it has."""
 METAVAR = "ENTITY[:YYYY-MM]"
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from deftunes_contract.allowances import Guard, add_allowances, allowances_of
+from deftunes_contract.allowances import GUARDS, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.grammar import add_interval, enter, new_parser, run_id_of, run_stage
 from deftunes_contract.interval import Interval, parse_day
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add_interval(one)
     one.add_argument("--full-refresh", action="store_true", help="load every published interval, from nothing")
     one.add_argument("--select", nargs="+", default=[], metavar="MODEL", help="only these models and their tests (dbt)")
-    add_allowances(one, Guard.SHRINK)
+    add_allowances(one, *GUARDS["dbt"])
     commands.add_parser("freshness", help="judge the age of the published tables; 65 when one is too old")
     commands.add_parser("docs", help="write dbt's documentation site of what is served")
     other = commands.add_parser("compile", help="parse the project and write the SQL of a target; needs no connection")

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from deftunes_contract.allowances import Guard, add_allowances, allowances_of
+from deftunes_contract.allowances import GUARDS, Guard, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
 from deftunes_contract.provisional import add_partial, running, utc_now
@@ -38,7 +38,7 @@ def work(argv: Sequence[str]) -> str:
     parser = new_parser("deftunes-extract", "Land one month of the shop's data, with a receipt.", _EXAMPLES)
     parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
     add_interval(parser)
-    add_allowances(parser, Guard.EMPTY, Guard.SHRINK)
+    add_allowances(parser, *GUARDS["extract"])
     add_partial(parser)
     asked = parser.parse_args(argv)
     entities = tuple(dict.fromkeys(asked.entities))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deftunes_contract.allowances import Guard, add_allowances, allowances_of
+from deftunes_contract.allowances import GUARDS, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
 from deftunes_contract.settings import from_environment
@@ -34,7 +34,7 @@ def work(argv: Sequence[str]) -> str:
     parser = new_parser(STAGE, "Judge what a run staged of one month; no table is written.", EXAMPLES)
     parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=" | ".join(ENTITIES))
     add_interval(parser)
-    add_allowances(parser, Guard.SHRINK, Guard.SOURCE_CHANGE)
+    add_allowances(parser, *GUARDS["quality"])
     arguments = parser.parse_args(argv)
     interval, run_id = interval_of(arguments), run_id_of(arguments)
     entities = tuple(dict.fromkeys(arguments.entities))

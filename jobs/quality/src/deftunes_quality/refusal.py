@@ -95,10 +95,12 @@ def _to_move(rule: RuleResult, staged: Staged, call: str) -> str:
     entity, month = staged.entity.name, staged.interval.month
     left = [Interval.of_month(text) for text in _MONTH.findall(str(rule.observed))]
     first = "; ".join(f"deftunes-extract {entity} --start {one.start} --end {one.end}" for one in left)
+    swap = Allowance(Guard.OVERLAP, entity, month)
     lost = " ".join(str(Allowance(Guard.SHRINK, entity, one.month)) for one in left)
     return (
         f"if they moved to {month}, first run {' and '.join(one.month for one in left)} again ({first} and the stages "
-        f"after it; where they are more than the few that a month may lose, with {lost}), then run {month} again"
+        f"after it; where they are more than the few that a month may lose, with {lost}), then run {month} again; "
+        f"where each month holds keys of the other, run {month} with {swap} first, then the others"
     )
 
 
