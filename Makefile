@@ -33,7 +33,7 @@ help: ## list the verbs
 $(UV): # the package manager, in its own environment outside the checkout
 	@python3 -c 'import sys; sys.exit("expected Python 3.11 or newer, found %s.%s; install it and call make again" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	python3 -m venv --clear $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r jobs/contract/tools.lock
 
 .PHONY: setup
 setup: $(UV) ## install everything into .venv and the cache, idempotently

@@ -18,6 +18,7 @@ from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.exits import DataRefused, ExitCode, StageError, Temporary
 from deftunes_contract.gate import find_gate_result
 from deftunes_contract.interval import Interval
+from deftunes_contract.names import clean_run_id
 from deftunes_contract.zones import quality_report
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.tables import ensure_tables
@@ -293,7 +294,7 @@ def test_the_command_ends_with_the_exit_codes(
     monkeypatch.setenv("DEFTUNES_DATABASE", lone_ground.desk.settings.database)
     month = ["--start", "2020-03-01", "--end", "2020-04-01", "--run-id", "Manual:1"]
     assert stage.main(["users", *month]) == ExitCode.TEMPORARY
-    lone_ground.stage("users", lone_ground.clean("users"), run_id="manual-1")
+    lone_ground.stage("users", lone_ground.clean("users"), run_id=clean_run_id("Manual:1"))
     assert stage.main(["users", *month]) == ExitCode.DONE
     lone_ground.stage("sessions", dear(lone_ground, "9.99"), run_id="manual-1")
     assert stage.main(["users", "sessions", *month]) == ExitCode.REFUSED

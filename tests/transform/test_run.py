@@ -13,6 +13,7 @@ from pyspark.sql import Row, SparkSession
 
 from deftunes_contract.entity import load
 from deftunes_contract.exits import DataRefused, ExitCode, Temporary
+from deftunes_contract.names import clean_run_id
 from deftunes_contract.shelf import open_shelf
 from deftunes_contract.zones import branch
 from deftunes_lake.reading import read_branch
@@ -215,11 +216,12 @@ def test_the_entry_point_stages_all_that_is_asked_for(environment: Workshop, sam
     environment.landing.land("users", [samples.user(1)])
     environment.landing.land("sessions", [samples.session(1)])
     said = work(["users", "sessions", "users", "--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "A:1"])
+    own = clean_run_id("A:1")
     assert said == (
-        "users 2020-01: 1 landed = 1 staged + 0 quarantined on branch run_a-1_20200201; "
-        "sessions 2020-01: 2 landed = 2 staged + 0 quarantined on branch run_a-1_20200201"
+        f"users 2020-01: 1 landed = 1 staged + 0 quarantined on branch run_{own}_20200201; "
+        f"sessions 2020-01: 2 landed = 2 staged + 0 quarantined on branch run_{own}_20200201"
     )
-    assert len(environment.staged("sessions", "a-1")) == 2
+    assert len(environment.staged("sessions", own)) == 2
 
 
 def test_the_entry_point_maps_ends_to_exit_codes(environment: Workshop, samples, capsys) -> None:

@@ -202,8 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> None:
-    """Entry point of the ``deftunes-simulator`` script; what it writes is for its own account (see DEFTUNES_SHARED)."""
-    if os.environ.get("DEFTUNES_SHARED", "").strip().lower() not in ("1", "true", "yes", "on"):
+    """Entry point of the ``deftunes-simulator`` script; what it writes is for its own account (see DEFTUNES_SHARE_FILES)."""
+    if os.environ.get("DEFTUNES_SHARE_FILES", "").strip().lower() not in ("1", "true", "yes", "on"):
         os.umask(0o077)
     sys.exit(main())
 

@@ -72,7 +72,7 @@ class LogSettings(Settings):
     )
     shared: bool = Field(
         False,
-        alias="DEFTUNES_SHARED",
+        alias="DEFTUNES_SHARE_FILES",
         description="true: other accounts of this machine may read what is written; else files are 0600, folders 0700",
     )
 

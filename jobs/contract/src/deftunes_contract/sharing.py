@@ -1,4 +1,4 @@
-"""Who may read what a process writes: its own account alone, unless DEFTUNES_SHARED says that others may."""
+"""Who may read what a process writes: its own account alone, unless DEFTUNES_SHARE_FILES says that others may."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _YES = frozenset({"1", "true", "yes", "on"})
 
 
 def is_shared(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether DEFTUNES_SHARED is set."""
-    return environment.get("DEFTUNES_SHARED", "").strip().lower() in _YES
+    """Whether DEFTUNES_SHARE_FILES is set."""
+    return environment.get("DEFTUNES_SHARE_FILES", "").strip().lower() in _YES
 
 
 def file_mode() -> int:

@@ -59,9 +59,10 @@ def _io_conf(settings: SparkSettings) -> dict[str, str]:
 
 
 def s3a_conf(settings: SparkSettings, prefix: str = "spark.hadoop.") -> dict[str, str]:
-    """Hadoop's S3 client, which Spark's own readers of landing files use; s3:// names work as they are."""
+    """Hadoop's own settings: its S3 client, which Spark's readers of landing files use, or who may read local files."""
     if not in_s3(settings.lake):
-        return {}
+        # Hadoop's local files have a umask of their own, and it is not the process's
+        return {} if settings.shared else {f"{prefix}fs.permissions.umask-mode": "077"}
     conf = {
         "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",

@@ -57,7 +57,7 @@ def _told(one: Judged) -> str | float | None:
 def _together(told: Sequence[Judged]) -> str | float | None:
     """The one figure of a rule; nulls and blanks, which both count as missing, are one figure too."""
     if told and told[0].check.rule.kind == "complete":
-        return float(sum(int(one.found["unexpected_count"]) for one in told))
+        return float(sum(int(one.found["unexpected_count"] or 0) for one in told))
     return _told(told[0]) if len(told) == 1 else ", ".join(map(_labelled, told)) or None
 
 
