@@ -30,7 +30,8 @@ def test_a_folder_lake_has_a_sqlite_catalog() -> None:
     assert conf[f"{KEY}.warehouse"] == "/some/my lake/transform_zone"
     assert conf[f"{KEY}.jdbc.schema-version"] == "V1"
     assert conf[f"{KEY}.cache-enabled"] == "false"
-    assert s3a_conf(make()) == {}
+    assert s3a_conf(make(), prefix="") == {"fs.permissions.umask-mode": "077"}
+    assert s3a_conf(make(DEFTUNES_SHARE_FILES="true")) == {}
 
 
 def test_a_relative_lake_is_the_same_from_every_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console() -> None:
-    """Entry point of the ``deftunes-simulator`` script; what it writes is for its own account (see DEFTUNES_SHARE_FILES)."""
+    """Entry point of the ``deftunes-simulator`` script; its files are private without DEFTUNES_SHARE_FILES."""
     if os.environ.get("DEFTUNES_SHARE_FILES", "").strip().lower() not in ("1", "true", "yes", "on"):
         os.umask(0o077)
     sys.exit(main())
