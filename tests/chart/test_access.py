@@ -218,6 +218,18 @@ def test_each_stage_gets_the_secrets_it_needs(evaluation: Any, production: Any, 
     assert songs.env["DEFTUNES_SONGS_DSN_FILE"]["value"] == "/etc/deftunes/credentials/songs-dsn"
 
 
+def test_the_songs_databases_certificate_is_checked_by_its_own_authority(rendering: Any, plain: Any) -> None:
+    assert "PGSSLROOTCERT" not in plain.templates["extract-songs"].env
+    release = rendering("plain", "songs.caConfigMap=rds-ca")
+    for workload, pod in release.templates.items():
+        mounts = {mount["mountPath"] for mount in pod.containers[0]["volumeMounts"]}
+        maps = {one["configMap"]["name"] for one in pod.spec["volumes"] if "configMap" in one}
+        assert ("/etc/deftunes/authority" in mounts) == ("rds-ca" in maps) == (workload == "extract-songs"), workload
+    songs = release.templates["extract-songs"]
+    assert songs.env["PGSSLMODE"]["value"] == "verify-full"
+    assert songs.env["PGSSLROOTCERT"]["value"] == "/etc/deftunes/authority/ca.pem"
+
+
 def test_each_pod_of_airflow_gets_the_secrets_it_needs(airflow: Any, production: Any) -> None:
     aws = {"deftunes-credentials": {"aws-access-key-id", "aws-secret-access-key"}}
     keys = {

@@ -33,6 +33,7 @@ deftunes.container one container of it; `init` are the arguments of the same ima
       "configs" (ternary (dict "executor" "/etc/deftunes/spark") dict $driver)
       "spark" (has $work.stage (list "lake" "transform" "quality"))
       "secretFile" (ternary "songs-dsn" "" ($work.songsDsn | default false))
+      "authority" (ternary $root.Values.songs.caConfigMap "" ($work.songsDsn | default false))
       "redshift" (and (eq $work.stage "dbt") (eq $root.Values.serving.target "redshift") (eq $root.Values.redshift.auth "password"))) -}}
 {{- end -}}
 
@@ -101,6 +102,13 @@ spec:
         items:
           - {key: {{ .secretFile }}, path: {{ .secretFile }}}
     {{- end }}
+    {{- with .authority }}
+    - name: authority
+      configMap:
+        name: {{ . }}
+        items:
+          - {key: ca.pem, path: ca.pem}
+    {{- end }}
     {{- if .sparkSecret }}
     - name: spark-rpc
       secret:
@@ -154,6 +162,12 @@ spec:
     - name: DEFTUNES_SONGS_DSN_FILE
       value: /etc/deftunes/credentials/songs-dsn
     {{- end }}
+    {{- if .authority }}
+    - name: PGSSLMODE
+      value: verify-full
+    - name: PGSSLROOTCERT
+      value: /etc/deftunes/authority/ca.pem
+    {{- end }}
     {{- if .redshift }}
     - name: REDSHIFT_PASSWORD
       valueFrom:
@@ -194,6 +208,11 @@ spec:
     {{- if .secretFile }}
     - name: credentials
       mountPath: {{ .secretPath | default "/etc/deftunes/credentials" }}
+      readOnly: true
+    {{- end }}
+    {{- if .authority }}
+    - name: authority
+      mountPath: /etc/deftunes/authority
       readOnly: true
     {{- end }}
     {{- if .sparkSecret }}
