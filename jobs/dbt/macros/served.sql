@@ -26,20 +26,42 @@
 
 
 {#
-  Every key of a sale that readers will see after this build: the months that are built now and those that stay. The fact
-  holds both where it is kept (embedded); Redshift builds the asked months beside the public ones.
+  Keys of sales that a departed member is looked for by: `column` of the fact, `key` of the dimension. The fact holds every
+  sale where it is kept (embedded). Redshift builds the asked months beside the public ones, whose sales are read only
+  where a key has left the catalogue: it was a member when readers last looked, or an asked snapshot brings it.
 #}
-{% macro sold_keys(column) -%}
+{% macro sold_keys(column, dimension, key) -%}
     {%- set public = served('fact_session') if target.type == 'redshift' and not flags.FULL_REFRESH else none -%}
+    {#- a dimension that somebody dropped knows no members: then every sale is looked at #}
+    {%- set members = served(dimension) if public else none -%}
     select distinct {{ column }}
     from {{ ref('fact_session') }}
     where {{ column }} is not null
     {%- if public %}
     union
-    select distinct {{ column }}
-    from {{ public }}
+    select distinct facts.{{ column }}
+    from {{ public }} as facts
+    {%- if members %}
+    inner join (
+        select known.{{ key }}
+        from (
+            select {{ key }}
+            from {{ members }}
+            union
+            select {{ key }}
+            from {{ ref('stg_songs') }}
+            where {{ in_asked_partitions('ingest_on') }}
+        ) as known
+        left join {{ ref('int_catalogue') }} as catalogue
+            on known.{{ key }} = catalogue.{{ key }}
+        where
+            catalogue.{{ key }} is null
+            and known.{{ key }} <> {{ unknown_key() }}
+    ) as gone
+        on facts.{{ column }} = gone.{{ key }}
+    {%- endif %}
     where
-        {{ column }} is not null
-        and not ({{ in_asked_partitions('ingest_on') }})
+        facts.{{ column }} is not null
+        and not ({{ in_asked_partitions('facts.ingest_on') }})
     {%- endif %}
 {%- endmacro %}

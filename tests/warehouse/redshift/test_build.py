@@ -88,9 +88,11 @@ def test_random_worlds_show_the_same_whatever_the_order_of_months(lake, warehous
     restated = dice.choice(MONTHS)
     for name, rows in random_month(dice, restated).items():
         lake.publish(name, restated.ingest_on, rows)
-    step_by_step = both(str(restated.start), str(restated.end))
+    # the world is thrown anew, so people and sales of the month may be fewer
+    fewer = [word for entity in ("users", "songs", "sessions") for word in ("--allow-shrink", entity)]
+    step_by_step = both(str(restated.start), str(restated.end), *fewer)
     assert step_by_step != shown
-    in_one_go = both("2020-01-01", "2020-04-01", "--full-refresh")
+    in_one_go = both("2020-01-01", "2020-04-01", "--full-refresh", *fewer)
     del step_by_step["restatement"], in_one_go["restatement"]
     assert in_one_go == step_by_step
 

@@ -4,7 +4,7 @@
 
 with sold as (
 
-    {{ sold_keys('artist_id') | indent(4) }}
+    {{ sold_keys('artist_id', 'dim_artists', 'artist_id') | indent(4) }}
     union
     select artist_id
     from {{ ref('int_departed_songs') }}

@@ -4,7 +4,7 @@
 
 with sold as (
 
-    {{ sold_keys('song_id') | indent(4) }}
+    {{ sold_keys('song_id', 'dim_songs', 'track_id') | indent(4) }}
 
 ),
 

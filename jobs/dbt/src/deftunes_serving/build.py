@@ -141,7 +141,7 @@ def _redshift(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
         with closing(connect(settings)) as reader:
             query = partial(ask, reader)
             if all(has_served(reader, name) for name in (FACT, *(dimension.name for dimension in DIMENSIONS))):
-                states = States(SERVING, BUILDING, order.facts)
+                states = States(SERVING, BUILDING, order.facts, order.partitions)
                 refuse_shrinkage(settings, query, states, order.months, order.allowances, unchanged)
             exchanged = exchange(settings, holder, relations_of(results), order.partitions)
             departed = _told(find_departed(query, SERVING))
@@ -157,7 +157,7 @@ def _refuse_less_than(file: Path, copy: Path, settings: ServingSettings, order: 
             "SELECT table_name FROM duckdb_tables() WHERE database_name = 'served' AND schema_name = $1", [SERVING]
         ).fetchall()
         if {FACT, *(dimension.name for dimension in DIMENSIONS)} <= {name for (name,) in found}:
-            states = States(f"served.{SERVING}", SERVING, f"{SERVING}.{FACT}")
+            states = States(f"served.{SERVING}", SERVING, f"{SERVING}.{FACT}", order.partitions)
             refuse_shrinkage(
                 settings,
                 lambda sql: connection.execute(sql).fetchall(),

@@ -47,11 +47,15 @@ DIMENSIONS = (
 
 @dataclass(frozen=True)
 class States:
-    """Two states in one database: schema of the public one, schema of the built one, all facts to be shown."""
+    """Two states in one database: schema of the public one, schema of the built one, all facts to be shown.
+
+    partitions: the condition on ingest_on that names the partitions that were built; all others stay as they are.
+    """
 
     public: str
     built: str
     facts: str
+    partitions: str
 
 
 def refuse_shrinkage(
@@ -116,8 +120,9 @@ def _lost_months(settings: LakeSettings, query: Query, states: States) -> list[s
     """Months with public sales that would have none, though nobody took them away; in words."""
     rows = query(
         f"select was.ingest_on, was.items, was.amount from (select ingest_on, count(*) as items, sum(price) as amount "
-        f"from {states.public}.fact_session group by ingest_on) as was left join (select distinct ingest_on "
-        f"from {states.facts} as facts) as stays on was.ingest_on = stays.ingest_on where stays.ingest_on is null "
+        f"from {states.public}.fact_session where {states.partitions} group by ingest_on) as was left join "
+        f"(select distinct ingest_on from {states.facts} as facts where {states.partitions}) as stays "
+        "on was.ingest_on = stays.ingest_on where stays.ingest_on is null "
         "order by was.ingest_on"
     )
     if not rows:
