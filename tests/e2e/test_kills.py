@@ -92,5 +92,5 @@ def test_a_refused_month_fails_at_once_and_says_so(walked: Shell) -> None:
     # before 2020 this world has no users: data refused is not tried again
     command = "deftunes job run extract users --start 2019-03-01 --end 2019-04-01 --run-id refused --namespace deftunes"
     assert walked.code(command) == 65
-    jobs = [job for job in walked.get("jobs")["items"] if "2030" in job["metadata"]["name"]]
+    jobs = [job for job in walked.get("jobs")["items"] if "201903" in job["metadata"]["name"]]
     assert [job["status"].get("failed") for job in jobs] == [1]
