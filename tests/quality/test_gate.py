@@ -296,7 +296,7 @@ def test_the_command_ends_with_the_exit_codes(
     assert stage.main(["users", *month]) == ExitCode.TEMPORARY
     lone_ground.stage("users", lone_ground.clean("users"), run_id=clean_run_id("Manual:1"))
     assert stage.main(["users", *month]) == ExitCode.DONE
-    lone_ground.stage("sessions", dear(lone_ground, "9.99"), run_id="manual-1")
+    lone_ground.stage("sessions", dear(lone_ground, "9.99"), run_id=clean_run_id("Manual:1"))
     assert stage.main(["users", "sessions", *month]) == ExitCode.REFUSED
     assert stage.main(["quarantine", *month]) == ExitCode.USAGE
     assert stage.main(["users", "--start", "2020-03-01", "--end", "2020-03-15"]) == ExitCode.USAGE

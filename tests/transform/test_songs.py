@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,10 @@ def test_the_real_catalogue_is_published_whole(court) -> None:
     for row in rows:
         found = judged[row["track_id"]]
         for name in ("title", "release", "artist_name", "artist_id", "artist_mbid"):
-            assert found[name] == (row[name] or None)
+            # by the contract: artists in composed form without blanks around them, titles in composed form
+            wanted = unicodedata.normalize("NFC", row[name])
+            wanted = wanted.strip() if name == "artist_name" else wanted
+            assert found[name] == (wanted or None)
         for name, kind in {
             "duration": float,
             "artist_familiarity": float,
