@@ -26,10 +26,10 @@ from pyspark.sql.window import Window
 
 from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import branch
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.logs import configure_logs
-from deftunes_contract.shelf import open_shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import branch
+from deftunes_contract.object_store import open_store
 from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import stage_interval
@@ -108,9 +108,9 @@ def bare_pass(spark: SparkSession, settings: SparkSettings, landed: str, items: 
     )
 
 
-def summary(items: int, amount: Decimal, interval: Interval) -> StagedSummary:
+def summary(items: int, amount: Decimal, interval: Interval) -> LoadMetrics:
     """What a transform would have said."""
-    return StagedSummary(
+    return LoadMetrics(
         entity="sessions",
         ingest_on=interval.ingest_on,
         run_id=RUN,
@@ -169,7 +169,7 @@ def main() -> None:
         spark = open_session(settings, "bench")
         ensure_tables(spark, settings)
         publish_references(spark, settings)
-        desk = Desk(spark, settings, open_shelf(lake))
+        desk = Desk(spark, settings, open_store(lake))
         jobs = spark.sparkContext.statusTracker()
         for items in arguments.rows:
             landed = land(spark, items, Path(lake) / "landed")

@@ -28,10 +28,10 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.logs import configure_logs
+from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.receipt import LandedObject, Receipt
-from deftunes_contract.shelf import Shelf, open_shelf
-from deftunes_contract.zones import delivery, receipt
 from deftunes_extract.figures import Figures
 from deftunes_lake.session import open_session
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name
@@ -42,10 +42,10 @@ MONTH = Interval(date(2020, 1, 1), date(2020, 2, 1))
 SESSIONS = load("sessions")
 
 
-def land(shelf: Shelf, items: int, parts: int, bad: float) -> list[str]:
+def land(store: ObjectStore, items: int, parts: int, bad: float) -> list[str]:
     """A delivery of about so many items; the names of its objects."""
     dice, figures, objects = random.Random(7), Figures(SESSIONS), []
-    folder = delivery(SESSIONS.landing_folder, MONTH.ingest_on)
+    folder = landing_path(SESSIONS.landing_folder, MONTH.ingest_on)
     for number in range(parts):
         lines: list[bytes] = []
         left = items // parts
@@ -57,7 +57,7 @@ def land(shelf: Shelf, items: int, parts: int, bad: float) -> list[str]:
         content = gzip.compress(b"\n".join(lines) + b"\n", compresslevel=1, mtime=0)
         sha256 = hashlib.sha256(content).hexdigest()
         name = f"part-{number:05d}-{sha256[:16]}.jsonl.gz"
-        shelf.write(f"{folder}/{name}", content)
+        store.write(f"{folder}/{name}", content)
         objects.append(LandedObject(name=name, bytes=len(content), sha256=sha256, records=len(lines)))
     totals = figures.totals
     made = Receipt(
@@ -76,8 +76,8 @@ def land(shelf: Shelf, items: int, parts: int, bad: float) -> list[str]:
         max_time=totals.max_time,
         landed_at=datetime.now(UTC),
     )
-    shelf.write(receipt(SESSIONS.landing_folder, MONTH.ingest_on), made.to_json())
-    return [shelf.uri(f"{folder}/{landed.name}") for landed in objects]
+    store.write(receipt(SESSIONS.landing_folder, MONTH.ingest_on), made.to_json())
+    return [store.uri(f"{folder}/{landed.name}") for landed in objects]
 
 
 def session(dice: random.Random, bought: int, bad: float) -> bytes:
@@ -144,10 +144,10 @@ def compare(items: int, runs: int, parts: int, bad: float) -> dict[str, object]:
     """One size: best times of both, and their ratio."""
     with tempfile.TemporaryDirectory(prefix="deftunes-bench-") as folder:
         settings = TransformSettings(DEFTUNES_LAKE=folder, DEFTUNES_DATABASE="bench")
-        spark, shelf = open_session(settings, "bench"), open_shelf(folder)
+        spark, store = open_session(settings, "bench"), open_store(folder)
         spark.sparkContext.setLogLevel("ERROR")
         ensure_tables(spark, settings)
-        uris = land(shelf, items, parts, bad)
+        uris = land(store, items, parts, bad)
         table = f"{table_name(settings, SESSIONS.name)}"
         spark.sql(f"ALTER TABLE {table} CREATE OR REPLACE BRANCH bare")
         tracker = spark.sparkContext.statusTracker()
@@ -157,7 +157,7 @@ def compare(items: int, runs: int, parts: int, bad: float) -> dict[str, object]:
             times["bare"].append(measured(lambda: bare(spark, f"{table}.branch_bare", uris)))
             spark.sparkContext.setJobGroup("transform", "transform")
             before = len(tracker.getJobIdsForGroup("transform"))
-            times["transform"].append(measured(lambda: transform(spark, settings, shelf, SESSIONS, MONTH, "bench")))
+            times["transform"].append(measured(lambda: transform(spark, settings, store, SESSIONS, MONTH, "bench")))
             jobs = len(tracker.getJobIdsForGroup("transform")) - before
             spark.sparkContext.setJobGroup("other", "other")
         clock = {name: min(seconds for seconds, _ in found[2:]) for name, found in times.items()}

@@ -24,7 +24,7 @@ STAGES = ("extract", "transform", "quality", "lake", "dbt")
 """Stages with an identity of their own, each named like its service account."""
 
 LANDING, TABLES, REPORTS, LOGS = "landing_zone", "transform_zone", "quality", "airflow"
-"""Shelves: prefixes of the lake's bucket (deftunes_contract.zones), and Airflow's of the logs bucket."""
+"""Shelves: prefixes of the lake's bucket (deftunes_contract.layout), and Airflow's of the logs bucket."""
 
 _READ_TABLES = ("glue:GetDatabase", "glue:GetTable")
 _WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
@@ -50,9 +50,9 @@ class Shelves:
     is_serverless: bool
 
 
-def document(stage: str, shelves: Shelves) -> dict[str, Any]:
+def document(stage: str, stores: Shelves) -> dict[str, Any]:
     """IAM policy of a stage, of `spectrum` or of `airflow`. Raises KeyError for any other name."""
-    return {"Version": "2012-10-17", "Statement": _STATEMENTS[stage](shelves)}
+    return {"Version": "2012-10-17", "Statement": _STATEMENTS[stage](stores)}
 
 
 def trusted(
@@ -81,64 +81,64 @@ def for_users_of(account: str, warehouse: str) -> dict[str, dict[str, str]]:
     return {"StringLike": {"sts:ExternalId": warehouse}, "StringEqualsIfExists": {"aws:SourceAccount": account}}
 
 
-def _extract(shelves: Shelves) -> list[Statement]:
-    return [*_objects(shelves.lake, LANDING, *_REPLACE), *_key(shelves, writes=True)]
+def _extract(stores: Shelves) -> list[Statement]:
+    return [*_objects(stores.lake, LANDING, *_REPLACE), *_key(stores, writes=True)]
 
 
-def _transform(shelves: Shelves) -> list[Statement]:
+def _transform(stores: Shelves) -> list[Statement]:
     return [
-        *_objects(shelves.lake, LANDING),
-        *_objects(shelves.lake, TABLES, *_REPLACE),
-        _glue(shelves, _WRITE_TABLES),
-        *_key(shelves, writes=True),
+        *_objects(stores.lake, LANDING),
+        *_objects(stores.lake, TABLES, *_REPLACE),
+        _glue(stores, _WRITE_TABLES),
+        *_key(stores, writes=True),
     ]
 
 
-def _quality(shelves: Shelves) -> list[Statement]:
+def _quality(stores: Shelves) -> list[Statement]:
     return [
-        *_objects(shelves.lake, TABLES),
-        *_objects(shelves.lake, REPORTS, *_WRITE),
-        _glue(shelves, _READ_TABLES),
-        *_key(shelves, writes=True),
+        *_objects(stores.lake, TABLES),
+        *_objects(stores.lake, REPORTS, *_WRITE),
+        _glue(stores, _READ_TABLES),
+        *_key(stores, writes=True),
     ]
 
 
-def _lake(shelves: Shelves) -> list[Statement]:
+def _lake(stores: Shelves) -> list[Statement]:
     return [
-        *_objects(shelves.lake, REPORTS),
-        *_objects(shelves.lake, TABLES, *_REPLACE),
-        _glue(shelves, _WRITE_TABLES),
-        *_key(shelves, writes=True),
+        *_objects(stores.lake, REPORTS),
+        *_objects(stores.lake, TABLES, *_REPLACE),
+        _glue(stores, _WRITE_TABLES),
+        *_key(stores, writes=True),
     ]
 
 
-def _spectrum(shelves: Shelves) -> list[Statement]:
+def _spectrum(stores: Shelves) -> list[Statement]:
     # what Redshift asks to list an external schema and to plan a query
     partitions = ("glue:GetTables", "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition")
     return [
-        *_objects(shelves.lake, TABLES),
-        _glue(shelves, (*_READ_TABLES, *partitions)),
-        *_key(shelves),
+        *_objects(stores.lake, TABLES),
+        _glue(stores, (*_READ_TABLES, *partitions)),
+        *_key(stores),
     ]
 
 
-def _dbt(shelves: Shelves) -> list[Statement]:
+def _dbt(stores: Shelves) -> list[Statement]:
     login = (
         ("redshift-serverless:GetCredentials", "redshift-serverless:GetWorkgroup")
-        if shelves.is_serverless
+        if stores.is_serverless
         else ("redshift:GetClusterCredentialsWithIAM",)
     )
     return [
-        *_objects(shelves.lake, TABLES),
-        _glue(shelves, _READ_TABLES),
-        {"Sid": "Warehouse", "Effect": "Allow", "Action": list(login), "Resource": shelves.warehouse},
-        *_key(shelves),
+        *_objects(stores.lake, TABLES),
+        _glue(stores, _READ_TABLES),
+        {"Sid": "Warehouse", "Effect": "Allow", "Action": list(login), "Resource": stores.warehouse},
+        *_key(stores),
     ]
 
 
-def _airflow(shelves: Shelves) -> list[Statement]:
+def _airflow(stores: Shelves) -> list[Statement]:
     """Task logs, and nothing else: Airflow carries no data."""
-    return [*_objects(shelves.logs, LOGS, *_WRITE), *_key(shelves, writes=True)]
+    return [*_objects(stores.logs, LOGS, *_WRITE), *_key(stores, writes=True)]
 
 
 _STATEMENTS = {
@@ -172,18 +172,18 @@ def _objects(bucket: str, prefix: str, *more: str) -> list[Statement]:
     ]
 
 
-def _glue(shelves: Shelves, actions: Iterable[str]) -> Statement:
-    return {"Sid": "Catalog", "Effect": "Allow", "Action": list(actions), "Resource": list(shelves.glue)}
+def _glue(stores: Shelves, actions: Iterable[str]) -> Statement:
+    return {"Sid": "Catalog", "Effect": "Allow", "Action": list(actions), "Resource": list(stores.glue)}
 
 
-def _key(shelves: Shelves, *, writes: bool = False) -> list[Statement]:
+def _key(stores: Shelves, *, writes: bool = False) -> list[Statement]:
     """The lake's key, for what goes through S3 only."""
     return [
         {
             "Sid": "Key",
             "Effect": "Allow",
             "Action": ["kms:Decrypt", *(["kms:GenerateDataKey"] if writes else [])],
-            "Resource": shelves.key,
-            "Condition": {"StringEquals": {"kms:ViaService": f"s3.{shelves.region}.amazonaws.com"}},
+            "Resource": stores.key,
+            "Condition": {"StringEquals": {"kms:ViaService": f"s3.{stores.region}.amazonaws.com"}},
         }
     ]

@@ -57,11 +57,11 @@ class Identities(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("deftunes:cloud:Identities", name, {}, opts)
-        shelves = shelves_of(place, lake, catalog, warehouse.login_arn, warehouse.is_serverless)
+        stores = shelves_of(place, lake, catalog, warehouse.login_arn, warehouse.is_serverless)
         self.role_names: dict[str, pulumi.Output[str]] = {}
         for role_name, components in ACCOUNTS.items():
             role = make_role(
-                self, f"{place.name}-{role_name}", for_pods(place), shelves.apply(partial(_document, role_name))
+                self, f"{place.name}-{role_name}", for_pods(place), stores.apply(partial(_document, role_name))
             )
             self.role_names[role_name] = role.name
             for component in components:
@@ -76,5 +76,5 @@ class Identities(pulumi.ComponentResource):
         self.register_outputs({"role_names": self.role_names})
 
 
-def _document(name: str, shelves: grants.Shelves) -> dict[str, object]:
-    return grants.document(name, shelves)
+def _document(name: str, stores: grants.Shelves) -> dict[str, object]:
+    return grants.document(name, stores)

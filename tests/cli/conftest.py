@@ -36,14 +36,14 @@ from pyiceberg.types import (
 )
 
 from deftunes_cli.home import Home
-from deftunes_contract import zones
+from deftunes_contract import layout
 from deftunes_contract.entity import Severity, load
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
 from deftunes_contract.interval import Interval
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject, Receipt
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.shelf import FolderShelf
-from deftunes_contract.summary import StagedSummary
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
 FEBRUARY = Interval(date(2020, 2, 1), date(2020, 3, 1))
@@ -93,8 +93,8 @@ class Platform:
         return self.home.serving
 
     @property
-    def shelf(self) -> FolderShelf:
-        return FolderShelf(Path(self.settings.lake))
+    def store(self) -> LocalStore:
+        return LocalStore(Path(self.settings.lake))
 
     def table(self, name: str) -> Table:
         identifier = f"{self.settings.database}.{name}"
@@ -127,7 +127,7 @@ class Platform:
         content = gzip.compress("".join(f"{line}\n" for line in month.lines).encode(), mtime=0)
         sha256 = hashlib.sha256(content).hexdigest()
         name = f"part-00000-{sha256[:16]}.{'jsonl' if contract.landing_format == 'jsonl' else 'copy'}.gz"
-        self.shelf.write(f"{zones.delivery(contract.landing_folder, interval.ingest_on)}/{name}", content)
+        self.store.write(f"{layout.landing_path(contract.landing_folder, interval.ingest_on)}/{name}", content)
         listed = LandedObject(name=name, bytes=len(content), sha256=sha256, records=len(month.lines))
         receipt = Receipt(
             entity=entity, start=interval.start, end=interval.end, contract_version=contract.version, run_id=run_id,
@@ -135,7 +135,7 @@ class Platform:
             units=month.units, amount=month.amount, min_time=None, max_time=None, **more,
             landed_at=datetime.combine(interval.end, datetime.min.time(), UTC) + timedelta(hours=1),
         )  # fmt: skip
-        self.shelf.write(zones.receipt(contract.landing_folder, interval.ingest_on), receipt.to_json())
+        self.store.write(layout.receipt(contract.landing_folder, interval.ingest_on), receipt.to_json())
         return receipt
 
     def publish(self, entity: str, interval: Interval, month: Month, receipt: Receipt, run_id: str = "first") -> None:
@@ -144,7 +144,7 @@ class Platform:
         money = (
             (lambda rows, name: sum((r[name] or 0 for r in rows), Decimal("0.00"))) if has_money else (lambda *_: None)
         )
-        summary = StagedSummary(
+        summary = LoadMetrics(
             entity=entity, ingest_on=interval.ingest_on, run_id=run_id, contract_version="1.0.0",
             receipt=receipt.digest, landed_records=receipt.records, landed_units=receipt.units,
             landed_amount=receipt.amount, rows=len(month.rows), amount=money(month.rows, "price"),
@@ -156,8 +156,8 @@ class Platform:
         table = self.append(entity, month.rows, summary.to_properties())
         head = table.current_snapshot()
         assert head is not None
-        table.manage_snapshots().create_tag(head.snapshot_id, zones.interval_tag(interval.ingest_on)).commit()
-        write_gate_result(self.shelf, _gate(entity, interval, run_id, head.snapshot_id, bool(month.quarantined)))
+        table.manage_snapshots().create_tag(head.snapshot_id, layout.interval_tag(interval.ingest_on)).commit()
+        write_gate_result(self.store, _gate(entity, interval, run_id, head.snapshot_id, bool(month.quarantined)))
         self.months[entity, interval.ingest_on] = month
 
     def serve(self) -> None:

@@ -21,7 +21,7 @@ from deftunes_cli.status import status_of
 from deftunes_cli.summary import render_run
 from deftunes_cli.verify import render, verification, verify
 from deftunes_contract.allowances import NONE_ALLOWED
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))

@@ -15,7 +15,7 @@ from deftunes_cli.home import Home, embed, home_of
 from deftunes_cli.record import RunRecord, Step, last_record
 from deftunes_cli.stages import Call
 from deftunes_contract.allowances import Allowance, Allowances, Guard
-from deftunes_contract.exits import DataRefused, ExitCode, NothingToDo, Temporary
+from deftunes_contract.errors import DataRejected, ExitCode, NothingToDo, RetryableError
 from deftunes_contract.interval import Interval
 from deftunes_contract.names import clean_run_id
 
@@ -79,7 +79,7 @@ def test_every_month_goes_through_every_stage_and_is_served_once(run: Run) -> No
 
 
 def test_a_closed_gate_stops_its_pipeline_and_what_was_published_is_served(run: Run) -> None:
-    record, called = run({("quality", "users,sessions", "2020-02"): DataRefused("price_max failed on 3 rows")})
+    record, called = run({("quality", "users,sessions", "2020-02"): DataRejected("price_max failed on 3 rows")})
     assert record.exit_code == ExitCode.REFUSED
     assert "2020-02 publish users,sessions" not in _stages(record)
     assert "2020-02 publish songs" in _stages(record)
@@ -89,14 +89,14 @@ def test_a_closed_gate_stops_its_pipeline_and_what_was_published_is_served(run: 
 
 
 def test_a_source_that_is_away_stops_its_pipeline_only(run: Run) -> None:
-    record, _ = run({("extract", "users,sessions", "2020-01"): Temporary("no answer")})
+    record, _ = run({("extract", "users,sessions", "2020-01"): RetryableError("no answer")})
     assert record.exit_code == ExitCode.TEMPORARY
     assert not [s for s in _stages(record) if "sessions" in s and "extract" not in s]
     assert "2020-02 publish songs" in _stages(record)
 
 
 def test_nothing_published_means_nothing_served(run: Run) -> None:
-    record, _ = run({("quality", "songs", "2020-01"): DataRefused("no")}, pipeline="songs")
+    record, _ = run({("quality", "songs", "2020-01"): DataRejected("no")}, pipeline="songs")
     assert _stages(record)[-1] == "2020-01 quality songs"
 
 
@@ -144,6 +144,6 @@ def test_a_run_id_is_cleaned_before_it_names_a_file(run_id: str, tmp_path: Path)
     record = RunRecord(run_id=plan.run_id, pipelines=(), months=(), started_at=datetime.now(UTC))
     assert record.save(Home(tmp_path / "a/home")).parent == tmp_path / "a/home/runs"
     assert plan.run_id == clean_run_id(run_id)
-    with pytest.raises(DataRefused, match="run id"):
+    with pytest.raises(DataRejected, match="run id"):
         RunRecord(run_id=run_id, pipelines=(), months=(), started_at=datetime.now(UTC)).save(Home(tmp_path / "a/home"))
     assert [file.name for file in tmp_path.rglob("*.json")] == [f"{plan.run_id}.json"]

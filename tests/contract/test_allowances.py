@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from deftunes_contract.allowances import Allowances, Guard, add_allowances, allowances_of
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
 
 JANUARY = Interval.of_month("2020-01")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deftunes_contract.aws import aws_client, check_environment
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 
 WRONG = {
     "AWS_PROFILE": "nobody",

@@ -7,7 +7,7 @@ from open_data_contract_standard.model import DataQuality, OpenDataContractStand
 
 from deftunes_contract import entity as module
 from deftunes_contract.entity import ENTITIES, INTERVAL_KINDS, ROW_KINDS, Severity, load
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 
 # The mission's tables, column by column: written out here so that a contract cannot drift unseen.
 TABLES = {

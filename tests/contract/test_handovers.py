@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from deftunes_contract import zones
+from deftunes_contract import layout
 from deftunes_contract.entity import load
-from deftunes_contract.exits import ExitCode, StageError, Temporary
+from deftunes_contract.errors import ExitCode, RetryableError, StageError
 from deftunes_contract.gate import GateResult
 from deftunes_contract.interval import Interval
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject, Receipt, read_receipt
-from deftunes_contract.shelf import FolderShelf
-from deftunes_contract.summary import StagedSummary
 
 JANUARY = Interval.parse("2020-01-01", "2020-02-01")
 
@@ -42,16 +42,18 @@ def _receipt(**changes: object) -> Receipt:
 
 
 def test_a_receipt_is_found_where_it_was_left(tmp_path: Path) -> None:
-    shelf, sessions = FolderShelf(tmp_path), load("sessions")
-    path = zones.receipt(sessions.landing_folder, JANUARY.ingest_on)
+    store, sessions = LocalStore(tmp_path), load("sessions")
+    path = layout.receipt(sessions.landing_folder, JANUARY.ingest_on)
     assert path == "landing_zone/api/sessions/ingest_on=2020-02-01/_receipt.json"
-    shelf.write(path, _receipt().to_json())
-    assert read_receipt(shelf, sessions, JANUARY) == _receipt()
+    store.write(path, _receipt().to_json())
+    assert read_receipt(store, sessions, JANUARY) == _receipt()
 
 
 def test_no_receipt_is_not_delivered_and_says_which_stage_to_run(tmp_path: Path) -> None:
-    with pytest.raises(Temporary, match="deftunes-extract sessions --start 2020-01-01 --end 2020-02-01") as missing:
-        read_receipt(FolderShelf(tmp_path), load("sessions"), JANUARY)
+    with pytest.raises(
+        RetryableError, match="deftunes-extract sessions --start 2020-01-01 --end 2020-02-01"
+    ) as missing:
+        read_receipt(LocalStore(tmp_path), load("sessions"), JANUARY)
     assert missing.value.exit_code is ExitCode.TEMPORARY
 
 
@@ -68,7 +70,7 @@ _money = st.none() | st.decimals(min_value=0, max_value=10**12, places=2)
 def test_a_summary_survives_snapshot_properties(
     landed: Decimal | None, staged: Decimal | None, held: Decimal | None, rows: int
 ) -> None:
-    summary = StagedSummary(
+    summary = LoadMetrics(
         entity="sessions",
         ingest_on=date(2020, 2, 1),
         run_id="r-1",
@@ -84,16 +86,16 @@ def test_a_summary_survives_snapshot_properties(
     )
     properties = {"added-records": "7", **summary.to_properties()}
     assert all(isinstance(v, str) for v in properties.values())
-    assert StagedSummary.from_properties(properties) == summary
+    assert LoadMetrics.from_properties(properties) == summary
 
 
 def test_a_foreign_snapshot_has_no_summary_and_a_torn_one_is_an_error() -> None:
-    assert StagedSummary.from_properties({"added-records": "7"}) is None
+    assert LoadMetrics.from_properties({"added-records": "7"}) is None
     with pytest.raises(StageError, match="torn"):
-        StagedSummary.from_properties({"deftunes.rows": "7"})
+        LoadMetrics.from_properties({"deftunes.rows": "7"})
 
 
-@pytest.mark.parametrize("kind", [Receipt, GateResult, StagedSummary])
+@pytest.mark.parametrize("kind", [Receipt, GateResult, LoadMetrics])
 def test_files_of_an_older_or_a_newer_release_are_read(kind: type[BaseModel]) -> None:
     """Fields with a default may be absent, and fields that this release does not know are left out."""
     values: dict[str, object] = {

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from deftunes_contract.exits import ExitCode, UsageError
+from deftunes_contract.errors import ExitCode, UsageError
 from deftunes_contract.interval import Interval
 
 

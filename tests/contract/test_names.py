@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from deftunes_contract import zones
+from deftunes_contract import layout
 from deftunes_contract.entity import load
-from deftunes_contract.exits import DataRefused, UsageError
+from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.names import LONGEST_RUN_ID, clean_run_id
+from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject, find_receipt
-from deftunes_contract.shelf import FolderShelf
 
 DAY = date(2020, 2, 1)
 HOSTILE = [
@@ -45,7 +45,7 @@ def test_a_cleaned_id_is_a_safe_name_and_stays_what_it_is(text: str, longest: in
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", cleaned)
     assert len(cleaned) <= longest
     assert clean_run_id(cleaned, longest) == cleaned
-    assert zones.branch(cleaned, DAY) == f"run_{cleaned}_20200201"
+    assert layout.branch(cleaned, DAY) == f"run_{cleaned}_20200201"
 
 
 @pytest.mark.parametrize(
@@ -75,39 +75,39 @@ def test_no_object_of_a_receipt_is_called_so(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_run_id_reaches_a_path_or_a_branch_so(name: str) -> None:
-    for make in (zones.quality_report, zones.quality_result):
-        with pytest.raises(DataRefused, match="run id"):
+    for make in (layout.quality_report, layout.quality_result):
+        with pytest.raises(DataRejected, match="run id"):
             make("users", DAY, name)
-        with pytest.raises(DataRefused, match="entity"):
+        with pytest.raises(DataRejected, match="entity"):
             make(name, DAY, "manual")
-    with pytest.raises(DataRefused, match="run id"):
-        zones.branch(name, DAY)
+    with pytest.raises(DataRejected, match="run id"):
+        layout.branch(name, DAY)
 
 
 def test_a_receipt_that_names_a_place_outside_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    shelf, users = FolderShelf(tmp_path / "lake"), load("users")
-    path = zones.receipt(users.landing_folder, DAY)
-    shelf.write(
+    store, users = LocalStore(tmp_path / "lake"), load("users")
+    path = layout.receipt(users.landing_folder, DAY)
+    store.write(
         path,
         b'{"entity": "users", "start": "2020-01-01", "end": "2020-02-01", "contract_version": "1.0.0", "run_id": "r",'
         b' "source": "s", "format": "jsonl", "objects": [{"name": "../../../../secret", "bytes": 1, "sha256": "aa",'
         b' "records": 1}], "records": 1, "units": 1, "amount": null, "min_time": null, "max_time": null,'
         b' "landed_at": "2020-02-01T00:00:00Z"}',
     )
-    with pytest.raises(DataRefused, match=r"objects\.0\.name") as refused:
-        find_receipt(shelf, users, DAY)
-    assert shelf.uri(path) in str(refused.value)
+    with pytest.raises(DataRejected, match=r"objects\.0\.name") as refused:
+        find_receipt(store, users, DAY)
+    assert store.uri(path) in str(refused.value)
     assert "deftunes-extract users --start 2020-01-01 --end 2020-02-01" in str(refused.value)
 
 
 def test_a_gate_result_of_another_form_is_refused_where_it_lies(tmp_path: Path) -> None:
-    shelf = FolderShelf(tmp_path)
+    store = LocalStore(tmp_path)
     result = GateResult(
         entity="users", ingest_on=DAY, run_id="r", table="t", snapshot_id=1, passed=True,
         judged_at=datetime.now(UTC), rules=(),
     )  # fmt: skip
-    path = zones.quality_result("users", DAY, "r")
-    shelf.write(path, result.to_json().replace(b'"r"', b'"../../r"'))
-    with pytest.raises(DataRefused, match="deftunes-quality") as refused:
-        find_gate_result(shelf, "users", DAY, "r")
-    assert shelf.uri(path) in str(refused.value)
+    path = layout.quality_result("users", DAY, "r")
+    store.write(path, result.to_json().replace(b'"r"', b'"../../r"'))
+    with pytest.raises(DataRejected, match="deftunes-quality") as refused:
+        find_gate_result(store, "users", DAY, "r")
+    assert store.uri(path) in str(refused.value)

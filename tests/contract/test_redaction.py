@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from deftunes_contract import redaction
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.redaction import printable, redact, redact_all, register_environment, register_userinfo
 

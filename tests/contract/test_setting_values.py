@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.settings import LakeSettings, from_environment, read_secret
 
 WRITTEN = ["{}\n", "{}\r\n", " {}\t", "\ufeff{}", '"{}"', "'{}'\n", '\ufeff"{}"\r\n']

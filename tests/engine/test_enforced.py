@@ -29,7 +29,7 @@ def cloud() -> Iterator[EnforcedCloud]:
             },
         )
         running.client("glue").create_database(DatabaseInput={"Name": DATABASE})
-        shelves = Shelves(
+        stores = Shelves(
             lake="arn:aws:s3:::lake",
             logs="arn:aws:s3:::logs",
             key=key,
@@ -39,8 +39,8 @@ def cloud() -> Iterator[EnforcedCloud]:
             is_serverless=True,
         )
         for role in ROLES:
-            make_role(running, role, document(role, shelves))
-        make_role(running, "no-key", without_key(document("extract", shelves)))
+            make_role(running, role, document(role, stores))
+        make_role(running, "no-key", without_key(document("extract", stores)))
         yield running
 
 

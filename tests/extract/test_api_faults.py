@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deftunes_contract.shelf import FolderShelf
+from deftunes_contract.object_store import LocalStore
 
 
 @pytest.fixture
@@ -155,8 +155,8 @@ def test_parts_of_a_failed_reply_are_removed(
     delivered: Any, api: Any, extract: Any, lake: Any, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    upload = FolderShelf.upload
-    monkeypatch.setattr(FolderShelf, "upload", lambda *call: seen.append(call[1]) or upload(*call))
+    upload = LocalStore.upload
+    monkeypatch.setattr(LocalStore, "upload", lambda *call: seen.append(call[1]) or upload(*call))
     other = json.dumps([make.user(n, user_name=f"other {n}") for n in range(50)]).encode()
     api.say(api.body(other[:-1] + PADDING))
     assert extract("users", DEFTUNES_PART_BYTES=300).code == 75
@@ -168,8 +168,8 @@ def test_parts_that_the_earlier_delivery_has_too_are_kept(
     delivered: Any, api: Any, extract: Any, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    upload = FolderShelf.upload
-    monkeypatch.setattr(FolderShelf, "upload", lambda *call: seen.append(call[1]) or upload(*call))
+    upload = LocalStore.upload
+    monkeypatch.setattr(LocalStore, "upload", lambda *call: seen.append(call[1]) or upload(*call))
     same = json.dumps([make.user(n) for n in range(1, 6)], separators=(",", ":"), ensure_ascii=False).encode()
     api.say(api.body(same[:-1] + PADDING))
     assert extract("users", DEFTUNES_PART_BYTES=300).code == 75

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deftunes_contract.exits import DataRefused, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_extract.content_coding import PIECE, coding_of, unpack
 from deftunes_extract.patience import SourceFault
 
@@ -41,14 +41,14 @@ def test_gzip_cut_short_is_temporary(size: int, missing: int) -> None:
     for body in (gzip.compress(TEXT), gzip.compress(b"") + gzip.compress(TEXT)):
         with pytest.raises(SourceFault, match="ends before its gzip stream") as caught:
             unpacked(body[:-missing], size)
-        assert caught.value.ending is Temporary
+        assert caught.value.ending is RetryableError
 
 
 @pytest.mark.parametrize("body", [b"rubbish", gzip.compress(TEXT) + b"rubbish", zlib.compress(TEXT), TEXT])
 def test_what_is_no_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(SourceFault, match="compression is broken") as caught:
         unpacked(body)
-    assert caught.value.ending is DataRefused
+    assert caught.value.ending is DataRejected
 
 
 def test_a_damaged_member_is_refused() -> None:
@@ -80,9 +80,9 @@ def test_time_is_looked_at_within_one_chunk(body: bytes) -> None:
     def check() -> None:
         asked.append(1)
         if len(asked) > 20:
-            raise Temporary("late")
+            raise RetryableError("late")
 
-    with pytest.raises(Temporary, match="late"):
+    with pytest.raises(RetryableError, match="late"):
         list(unpack([body], "gzip", check))
 
 

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import ExitCode
+from deftunes_contract.errors import ExitCode
 from deftunes_contract.interval import Interval
-from deftunes_contract.shelf import FolderShelf
+from deftunes_contract.object_store import LocalStore
 from deftunes_extract.delivery import Order, deliver
 from deftunes_extract.figures import Totals
 from deftunes_extract.patience import Deadline, Patience, SourceFault
@@ -221,10 +221,10 @@ def test_a_rival_that_falls_back_to_a_removed_object_is_noticed(lake: Any) -> No
     """A reads x away while B, slower, signs for x: A looks again and makes its delivery anew."""
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root))
     old, new = [b"x\n"], [b"y\n"]
-    deliver(order(), Lines(old), FolderShelf(lake.root), settings, quiet())
+    deliver(order(), Lines(old), LocalStore(lake.root), settings, quiet())
     rival_receipt = (lake.folder("users") / "_receipt.json").read_bytes()
-    shelf = FolderShelf(lake.root)
-    delete = shelf.delete
+    store = LocalStore(lake.root)
+    delete = store.delete
     struck = []
 
     def rival_signs_first(path: str) -> None:
@@ -233,9 +233,9 @@ def test_a_rival_that_falls_back_to_a_removed_object_is_noticed(lake: Any) -> No
             (lake.folder("users") / "_receipt.json").write_bytes(rival_receipt)
         delete(path)
 
-    shelf.delete = rival_signs_first  # type: ignore[method-assign]
+    store.delete = rival_signs_first  # type: ignore[method-assign]
     source = Lines(new)
-    made = deliver(order(), source, shelf, settings, quiet())
+    made = deliver(order(), source, store, settings, quiet())
     assert struck
     assert source.calls == 2
     assert lake.receipt("users") == made
@@ -244,20 +244,20 @@ def test_a_rival_that_falls_back_to_a_removed_object_is_noticed(lake: Any) -> No
 
 def test_a_failure_does_not_remove_what_a_rival_has_signed_for(lake: Any) -> None:
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_PART_BYTES=2)
-    shelf = FolderShelf(lake.root)
+    store = LocalStore(lake.root)
 
     def rival_then_fault() -> None:
-        deliver(order(), Lines([b"a\n", b"b\n"]), shelf, settings, quiet())
+        deliver(order(), Lines([b"a\n", b"b\n"]), store, settings, quiet())
         raise SourceFault("reset")
 
     with pytest.raises(Exception, match="reset"):
-        deliver(order(), Lines([b"a\n", b"c\n"], meanwhile=rival_then_fault), shelf, settings, quiet(1))
+        deliver(order(), Lines([b"a\n", b"c\n"], meanwhile=rival_then_fault), store, settings, quiet(1))
     assert lake.lines("users") == [b"a", b"b"]
     assert len(list(lake.folder("users").iterdir())) == 3
 
 
 def test_an_attempt_that_read_something_else_leaves_nothing(lake: Any) -> None:
-    """The first reading fails late; what it had put on the shelf goes when the second is signed for."""
+    """The first reading fails late; what it had put on the store goes when the second is signed for."""
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_PART_BYTES=2)
     faults = [SourceFault("reset")]
 
@@ -266,21 +266,21 @@ def test_an_attempt_that_read_something_else_leaves_nothing(lake: Any) -> None:
             raise faults.pop()
 
     source = Lines([b"a\n", b"b\n", b"c\n"], [b"a\n", b"d\n"], meanwhile=once)
-    made = deliver(order(), source, FolderShelf(lake.root), settings, quiet())
+    made = deliver(order(), source, LocalStore(lake.root), settings, quiet())
     assert lake.lines("users") == [b"a", b"d"]
     assert {path.name for path in lake.folder("users").iterdir()} == {"_receipt.json", *(o.name for o in made.objects)}
 
 
 def test_a_delivery_stands_when_old_objects_cannot_be_removed(lake: Any) -> None:
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root))
-    deliver(order(), Lines([b"x\n"]), FolderShelf(lake.root), settings, quiet())
-    shelf = FolderShelf(lake.root)
+    deliver(order(), Lines([b"x\n"]), LocalStore(lake.root), settings, quiet())
+    store = LocalStore(lake.root)
 
     def denied(path: str) -> None:
         raise PermissionError(path)
 
-    shelf.delete = denied  # type: ignore[method-assign]
-    made = deliver(order(), Lines([b"y\n"]), shelf, settings, quiet())
+    store.delete = denied  # type: ignore[method-assign]
+    made = deliver(order(), Lines([b"y\n"]), store, settings, quiet())
     assert lake.receipt("users") == made
     assert lake.lines("users") == [b"y"]
 
@@ -291,7 +291,7 @@ def test_scratch_is_where_the_settings_say(lake: Any, extract: Any, tmp_path: Pa
     seen: list[Path] = []
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_EXTRACT_SCRATCH=str(scratch))
     source = Lines([b"a\n"], meanwhile=lambda: seen.extend(scratch.iterdir()))
-    deliver(order(), source, FolderShelf(lake.root), settings, quiet())
+    deliver(order(), source, LocalStore(lake.root), settings, quiet())
     assert len(seen) == 1
     assert list(scratch.iterdir()) == []
     missing = extract("songs", DEFTUNES_EXTRACT_SCRATCH=str(tmp_path / "nowhere"))

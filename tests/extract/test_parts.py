@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject
-from deftunes_contract.shelf import FolderShelf
 from deftunes_extract.parts import PartWriter
 
 
 def write(root: Path, blocks: Iterator[bytes] | list[bytes], part_bytes: int) -> tuple[LandedObject, ...]:
-    with PartWriter(FolderShelf(root), "delivery", "jsonl.gz", part_bytes, None, set()) as parts:
+    with PartWriter(LocalStore(root), "delivery", "jsonl.gz", part_bytes, None, set()) as parts:
         for block in blocks:
             parts.put(block, block.count(b"\n"))
         return parts.close()
@@ -39,7 +39,7 @@ def read(root: Path, objects: tuple[LandedObject, ...]) -> list[bytes]:
 def test_parts_are_cut_at_the_line_that_fills_them(
     lines: list[bytes], cuts: list[int], part_bytes: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    root = tmp_path_factory.mktemp("shelf")
+    root = tmp_path_factory.mktemp("store")
     blocks, start = [], 0
     while start < len(lines):
         step = cuts[len(blocks) % len(cuts)]
@@ -81,7 +81,7 @@ def test_a_slow_shelf_slows_the_source_down(tmp_path: Path) -> None:
     """Blocks wait by their bytes, not by their number: the source is never more than a few megabytes ahead."""
     stored = threading.Event()
 
-    class SlowShelf(FolderShelf):
+    class SlowShelf(LocalStore):
         def upload(self, path: str, file: Path) -> None:
             stored.wait(30)
             super().upload(path, file)
@@ -106,8 +106,8 @@ def test_a_slow_shelf_slows_the_source_down(tmp_path: Path) -> None:
     assert len(put) == 50
 
 
-class BrokenShelf(FolderShelf):
-    """A shelf that fails at the third object."""
+class BrokenShelf(LocalStore):
+    """A store that fails at the third object."""
 
     def upload(self, path: str, file: Path) -> None:
         if "part-00002" in path:
@@ -135,7 +135,7 @@ def test_a_failing_shelf_stops_the_writer_and_scratch_is_cleared(tmp_path: Path)
 
 def test_leaving_early_clears_scratch(tmp_path: Path) -> None:
     def leave() -> None:
-        with PartWriter(FolderShelf(tmp_path), "delivery", "jsonl.gz", 10**9, tmp_path, set()) as parts:
+        with PartWriter(LocalStore(tmp_path), "delivery", "jsonl.gz", 10**9, tmp_path, set()) as parts:
             parts.put(b"a\n", 1)
             raise KeyboardInterrupt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deftunes_contract.exits import DataRefused, Temporary, UsageError
+from deftunes_contract.errors import DataRejected, RetryableError, UsageError
 from deftunes_extract.patience import Deadline, Patience, SourceFault
 
 
@@ -54,7 +54,7 @@ def test_the_time_that_a_source_names_is_waited() -> None:
 def test_a_source_that_asks_to_wait_beyond_the_deadline_ends_at_once() -> None:
     time = Time()
     with pytest.raises(
-        Temporary, match=r"users: 429 \(after 1 attempt; the source asks to wait 7200 s and the deadline"
+        RetryableError, match=r"users: 429 \(after 1 attempt; the source asks to wait 7200 s and the deadline"
     ):
         time.patience(6, 3600).run("users", Flaky(*[SourceFault("429", retry_after=7200)] * 9))
     assert time.slept == []
@@ -63,16 +63,16 @@ def test_a_source_that_asks_to_wait_beyond_the_deadline_ends_at_once() -> None:
 def test_the_deadline_ends_retries() -> None:
     time = Time()
     source = Flaky(*[SourceFault("503")] * 99)
-    with pytest.raises(Temporary, match="the deadline of 10 s leaves no time"):
+    with pytest.raises(RetryableError, match="the deadline of 10 s leaves no time"):
         time.patience(99, 10).run("users", source)
     assert sum(time.slept) < 10
     assert source.calls == len(time.slept) + 1
 
 
 @pytest.mark.parametrize(
-    ("ending", "advice"), [(Temporary, "run the same"), (DataRefused, "have the source corrected")]
+    ("ending", "advice"), [(RetryableError, "run the same"), (DataRejected, "have the source corrected")]
 )
-def test_the_last_fault_names_the_end(ending: type[Temporary] | type[DataRefused], advice: str) -> None:
+def test_the_last_fault_names_the_end(ending: type[RetryableError] | type[DataRejected], advice: str) -> None:
     source = Flaky(*[SourceFault("no JSON", ending)] * 4)
     with pytest.raises(ending, match=f"users: no JSON .after 4 attempts.* intact; .*{advice}"):
         Time().patience(4, 3600).run("users", source)
@@ -94,5 +94,5 @@ def test_a_deadline_says_when_it_is_over() -> None:
     assert deadline.remaining == 0.5
     time.now += 1
     assert deadline.remaining == 0
-    with pytest.raises(Temporary, match="users: not done within 5 s"):
+    with pytest.raises(RetryableError, match="users: not done within 5 s"):
         deadline.check("users")

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_extract.dsn import Dsn
 from deftunes_extract.songs import SongsSource
 

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
+from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import Receipt
-from deftunes_contract.shelf import FolderShelf
 from deftunes_extract import songs as songs_module
 from deftunes_extract.delivery import Order, deliver
 from deftunes_extract.figures import Totals
@@ -52,7 +52,7 @@ def delivered(lake: Any, source: Any, attempts: int = 4, seconds: float = 60) ->
     order = Order(load("songs"), Interval(date(2020, 1, 1), date(2020, 2, 1)), "test")
     patience = Patience(attempts, Deadline(seconds), lambda _: time.sleep(0.2))
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_PART_BYTES=300_000)
-    return deliver(order, source, FolderShelf(lake.root), settings, patience)
+    return deliver(order, source, LocalStore(lake.root), settings, patience)
 
 
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deftunes-extract'"
@@ -81,7 +81,7 @@ def test_a_connection_that_is_always_lost_ends_temporarily(songs: Any, lake: Any
     source.read = lambda deadline, put: source.inner.read(  # type: ignore[method-assign]
         deadline, lambda lines, count: (put(lines, count), songs.sql(KILL), None)[-1]
     )
-    with pytest.raises(Temporary, match=r"terminating connection|server closed|connection"):
+    with pytest.raises(RetryableError, match=r"terminating connection|server closed|connection"):
         delivered(lake, source, attempts=2)
     assert lake.content() == {}
 
@@ -126,7 +126,7 @@ def test_a_locked_table_is_not_waited_for_beyond_the_deadline(songs: Any, lake: 
     songs.fill(10)
     with psycopg.connect(songs.dsn) as rival:
         rival.execute("LOCK TABLE deftunes.songs IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(Temporary):
+        with pytest.raises(RetryableError):
             delivered(lake, SongsSource(songs.dsn, load("songs")), seconds=0.5)
 
 
@@ -136,7 +136,7 @@ def test_a_server_that_falls_silent_is_given_up(songs: Any, lake: Any, monkeypat
     songs.fill(150_000)
     with Relay(songs.dsn) as relay:
         source = Disturbed(relay.dsn, relay.pause)
-        with pytest.raises(Temporary, match="is silent for"):
+        with pytest.raises(RetryableError, match="is silent for"):
             delivered(lake, source, attempts=1)
     assert lake.content() == {}
 
@@ -145,7 +145,7 @@ def test_a_silent_server_is_not_waited_for_beyond_the_deadline(songs: Any, lake:
     songs.fill(150_000)
     with Relay(songs.dsn) as relay:
         began = time.monotonic()
-        with pytest.raises(Temporary, match="not done within 2 s|leaves no time"):
+        with pytest.raises(RetryableError, match="not done within 2 s|leaves no time"):
             delivered(lake, Disturbed(relay.dsn, relay.pause), seconds=2)
         assert time.monotonic() - began < 30
     assert lake.content() == {}

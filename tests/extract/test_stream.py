@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deftunes_contract.exits import DataRefused, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.landed_record import parse
 from deftunes_extract import stream
 from deftunes_extract.patience import SourceFault
@@ -120,7 +120,7 @@ def test_what_is_spoilt_is_judged_like_the_standard_library_does(
 def test_an_array_cut_short_is_temporary(body: bytes, size: int) -> None:
     with pytest.raises(SourceFault, match="ends before") as caught:
         landed(body, size)
-    assert caught.value.ending is Temporary
+    assert caught.value.ending is RetryableError
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -158,7 +158,7 @@ def test_an_array_cut_short_is_temporary(body: bytes, size: int) -> None:
 def test_what_is_no_json_array_is_refused(body: bytes, size: int) -> None:
     with pytest.raises(SourceFault) as caught:
         landed(body, max(size, len(body) // 1000))
-    assert caught.value.ending is DataRefused
+    assert caught.value.ending is DataRejected
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 10_000])
@@ -201,7 +201,7 @@ def test_nothing_is_read_after_the_end_of_the_array(more: bytes) -> None:
         body = b"[" + b",".join([b'{"a":1}'] * 20) + b"]" + b" " * spaces + more * 20
         with pytest.raises(SourceFault, match="after the array") as caught:
             landed(body, 10)
-        assert caught.value.ending is DataRefused
+        assert caught.value.ending is DataRejected
 
 
 def test_strange_but_valid_values_are_landed() -> None:
@@ -219,7 +219,7 @@ def test_a_large_record_is_landed_and_a_larger_one_refused(monkeypatch: pytest.M
         assert [len(record) for record in landed(body(10_000), size)] == [7, 7, 10_000, *[7] * 50]
         with pytest.raises(SourceFault, match="larger") as caught:
             landed(body(10_001), size)
-        assert caught.value.ending is DataRefused
+        assert caught.value.ending is DataRejected
 
 
 def test_the_fast_lane_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_extract.transport import proxy_of, tls_of
 
 PROXY = {"ALL_PROXY": "http://proxy:3128"}

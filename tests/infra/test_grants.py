@@ -2,7 +2,7 @@
 
 Two judges. A linter made for it (parliament, with the list of AWS's actions, resources and condition keys that it
 carries: no network) reads every document. An evaluator (rights.py, which agrees with iam-simulate) answers calls on
-concrete ARNs: what each stage has to do, and what it must be refused, its neighbour's shelf before all.
+concrete ARNs: what each stage has to do, and what it must be refused, its neighbour's store before all.
 
 What this hides: policies that AWS looks at besides an identity's own (bucket, key, endpoint, organization); which calls
 a client really makes (test_enforced.py has real clients make them); and actions that AWS renamed since parliament's
@@ -52,7 +52,7 @@ SEES = {
 }
 """Shelves that a role may read and list."""
 OWNS = {"extract": "landing_zone", "transform": "transform_zone", "quality": "quality", "lake": "transform_zone"}
-"""The one shelf that a role may write; the others write none of the lake."""
+"""The one store that a role may write; the others write none of the lake."""
 READS_CATALOG = {"transform", "quality", "lake", "dbt", "spectrum"}
 WRITES_CATALOG = {"transform", "lake"}
 """Stages that commit to tables. None may drop one, and none makes the database: that is the program's."""
@@ -95,14 +95,14 @@ def says(role: str, call: Call, kind: str = "serverless") -> bool:
     return decide([document(role, SHELVES[kind])], call) == "allowed"
 
 
-def objects(actions: tuple[str, ...], shelf: str, bucket: str = LAKE) -> Iterator[Call]:
-    name = shelf if "." in shelf else f"{shelf}/sessions/ingest_on=2020-02-01/part-0.parquet"
+def objects(actions: tuple[str, ...], store: str, bucket: str = LAKE) -> Iterator[Call]:
+    name = store if "." in store else f"{store}/sessions/ingest_on=2020-02-01/part-0.parquet"
     return (Call(action, f"{bucket}/{name}") for action in actions)
 
 
-def listings(shelf: str, bucket: str = LAKE) -> Iterator[Call]:
-    # with the slash as our shelf and Iceberg ask, without it as Hadoop does when it looks for a folder
-    return (Call("s3:ListBucket", bucket, {"s3:prefix": text}) for text in (shelf, f"{shelf}/", f"{shelf}/sessions/"))
+def listings(store: str, bucket: str = LAKE) -> Iterator[Call]:
+    # with the slash as our store and Iceberg ask, without it as Hadoop does when it looks for a folder
+    return (Call("s3:ListBucket", bucket, {"s3:prefix": text}) for text in (store, f"{store}/", f"{store}/sessions/"))
 
 
 def calls(named: dict[str, str]) -> Iterator[Call]:
@@ -114,8 +114,8 @@ def calls(named: dict[str, str]) -> Iterator[Call]:
 
 def wanted(role: str) -> Iterator[Call]:
     """All that a role has to be able to do."""
-    for shelf in SEES[role]:
-        yield from chain(objects(READ, shelf), listings(shelf))
+    for store in SEES[role]:
+        yield from chain(objects(READ, store), listings(store))
     if role in OWNS:
         yield from objects(WRITE, OWNS[role])
     if role in REMOVES:
@@ -135,14 +135,14 @@ def wanted(role: str) -> Iterator[Call]:
 
 def refused(role: str) -> Iterator[Call]:
     """What a role must not be able to do; everything that nobody may is among it."""
-    for shelf in IN_LAKE:
-        if shelf not in SEES[role]:
-            yield from chain(objects(READ, shelf), listings(shelf))
-        if shelf != OWNS.get(role):
-            yield from objects(WRITE, shelf)
-        if shelf != OWNS.get(role) or role not in REMOVES:
-            yield from objects(REMOVE, shelf)
-        yield from objects(ERASE, shelf)
+    for store in IN_LAKE:
+        if store not in SEES[role]:
+            yield from chain(objects(READ, store), listings(store))
+        if store != OWNS.get(role):
+            yield from objects(WRITE, store)
+        if store != OWNS.get(role) or role not in REMOVES:
+            yield from objects(REMOVE, store)
+        yield from objects(ERASE, store)
     yield from (Call("s3:ListBucket", bucket) for bucket in (LAKE, LOGS))
     yield from (Call("s3:ListBucket", LAKE, {"s3:prefix": text}) for text in ("", "landing", "landing_zone_old/"))
     yield from (Call(action, bucket) for action in ADMINISTER for bucket in (LAKE, LOGS))
@@ -236,8 +236,8 @@ def test_dbt_logs_in_to_its_warehouse_only() -> None:
 
 
 def test_no_statement_of_any_role_is_about_everything() -> None:
-    for role, shelves in ((role, shelves) for role in ROLES for shelves in SHELVES.values()):
-        for statement in document(role, shelves)["Statement"]:
+    for role, stores in ((role, stores) for role in ROLES for stores in SHELVES.values()):
+        for statement in document(role, stores)["Statement"]:
             named = [*_listed(statement["Action"]), *_listed(statement["Resource"])]
             assert "*" not in named, statement
             assert not [action for action in _listed(statement["Action"]) if "*" in action], statement

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.exits import DataRefused, Temporary, UsageError
+from deftunes_contract.errors import DataRejected, RetryableError, UsageError
 from deftunes_lake import jars as jars_module
 from deftunes_lake.__main__ import work
 from deftunes_lake.jars import Jar, class_path, fetch_jars, locked_jars
@@ -81,13 +81,13 @@ def test_a_damaged_jar_is_replaced(repository: Path, tmp_path: Path) -> None:
 def test_other_bytes_than_the_locked_are_refused_and_not_kept(repository: Path, tmp_path: Path) -> None:
     (repository / JARS[1].path).write_bytes(b"tampered")
     folder = tmp_path / "jars"
-    with pytest.raises(DataRefused, match=r"expected sha256 .* of two-1.0.jar, found .* nothing was kept"):
+    with pytest.raises(DataRejected, match=r"expected sha256 .* of two-1.0.jar, found .* nothing was kept"):
         fetch_jars(str(folder), repository.as_uri())
     assert [file.name for file in folder.iterdir()] == ["one-1.0.jar"]
 
 
 def test_a_repository_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Temporary, match="could not fetch one-1.0.jar from file:///nowhere"):
+    with pytest.raises(RetryableError, match="could not fetch one-1.0.jar from file:///nowhere"):
         fetch_jars(str(tmp_path / "jars"), "file:///nowhere")
 
 
@@ -120,9 +120,9 @@ def test_answers_of_a_repository_decide_what_to_do_next(answers: tuple[str, list
     codes += [404, 503]
     with pytest.raises(UsageError, match="the repository answered 404; check DEFTUNES_MAVEN_URL"):
         fetch_jars(str(tmp_path), url)
-    with pytest.raises(Temporary, match="503"):
+    with pytest.raises(RetryableError, match="503"):
         fetch_jars(str(tmp_path), url)
-    with pytest.raises((Temporary, DataRefused)):
+    with pytest.raises((RetryableError, DataRejected)):
         fetch_jars(str(tmp_path), url)
     assert list(tmp_path.iterdir()) == [], "a download cut short leaves nothing"
 

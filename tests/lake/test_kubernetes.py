@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.settings import from_environment
 from deftunes_lake.kubernetes import LONGEST_PREFIX, ExecutorSettings, executor_conf, protection_conf
 from deftunes_lake.pod import BACKEND, OPTIONS, executor_command

@@ -14,7 +14,7 @@ from lake_cases import JANUARY, LakeCase
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_lake.__main__ import main
 from deftunes_lake.native import load_table
 from deftunes_lake.settings import SparkSettings

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from lake_cases import FEBRUARY, JANUARY, LakeCase
 
-from deftunes_contract.exits import DataRefused, Temporary
-from deftunes_contract.zones import branch
+from deftunes_contract.errors import DataRejected, RetryableError
+from deftunes_contract.layout import branch
 from deftunes_lake import maintain as maintain_module
 from deftunes_lake import tables as tables_module
 from deftunes_lake.folders import had_branch
@@ -121,7 +121,7 @@ def test_when_quiet_waits_for_open_branches_and_touches_nothing(case: LakeCase) 
     case.stage_and_judge("users", 5, FEBRUARY, "open")
     before = refs_of(load_table(case.spark, case.table("users")))
     with pytest.raises(
-        Temporary, match=rf"found {branch('open', FEBRUARY)} on \S+users: wait until its run has published"
+        RetryableError, match=rf"found {branch('open', FEBRUARY)} on \S+users: wait until its run has published"
     ):
         maintain(case.spark, case.settings, when_quiet=True)
     assert refs_of(load_table(case.spark, case.table("users"))) == before
@@ -176,9 +176,9 @@ def test_the_files_of_a_table_that_the_catalog_lost_are_no_strays(
     assert would.orphans > would.files // 10
     assert "another one, with rows" in str(would)
     assert f"{would.orphans} strays removed of {would.files} files; refused" in str(would)
-    with pytest.raises(DataRefused, match="users: .*--allow-orphans users"):
+    with pytest.raises(DataRejected, match="users: .*--allow-orphans users"):
         maintain(case.spark, case.settings)
-    with pytest.raises(DataRefused, match="Restore the catalog"):
+    with pytest.raises(DataRejected, match="Restore the catalog"):
         maintain(case.spark, case.settings, allow_orphans=["sessions"])
     assert _age(case, "users") == before
     # who knows better names the table
@@ -200,7 +200,7 @@ def test_a_catalog_from_an_old_backup_does_not_cost_what_came_after_it(case: Lak
         case.publish(["users"], FEBRUARY, run)
     _point_at(case, "users", backup)
     before = _age(case, "users")
-    with pytest.raises(DataRefused, match="the catalog is older than its table"):
+    with pytest.raises(DataRejected, match="the catalog is older than its table"):
         maintain(case.spark, case.settings)
     assert _age(case, "users") == before
 
@@ -212,7 +212,7 @@ def test_many_strays_are_refused_and_a_killed_writes_few_are_not(case: LakeCase)
     for number in range(6):
         (folder / f"stray-{number}.parquet").write_bytes(b"left by a killed writer")
     before = _age(case, "users")
-    with pytest.raises(DataRefused, match=r"expected at most 5 of the \d+ files .* found 6"):
+    with pytest.raises(DataRejected, match=r"expected at most 5 of the \d+ files .* found 6"):
         maintain(case.spark, case.settings)
     assert _age(case, "users") == before
     (folder / "stray-0.parquet").unlink()

@@ -26,8 +26,8 @@ def test_a_table_is_made_published_read_and_maintained(
 ) -> None:
     root = tmp_path / "shops" / name / "lake"
     case = LakeCase.open(spark_settings.model_copy(update={"lake": str(root), "catalog": ""}))
-    case.shelf.write("landing_zone/part-0.jsonl", b"{}\n{}\n")
-    assert read_lines(case.spark, [case.shelf.uri("landing_zone/part-0.jsonl")]).count() == 2
+    case.store.write("landing_zone/part-0.jsonl", b"{}\n{}\n")
+    assert read_lines(case.spark, [case.store.uri("landing_zone/part-0.jsonl")]).count() == 2
     case.stage_and_judge("users", 5)
     case.publish(["users"])
     assert case.public("users")["2020-02-01"][0] == 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from lake_cases import FEBRUARY, JANUARY, LakeCase
 
-from deftunes_contract.exits import DataRefused, Temporary
-from deftunes_contract.zones import before_tag, branch, interval_tag
+from deftunes_contract.errors import DataRejected, RetryableError
+from deftunes_contract.layout import branch, interval_tag, previous_tag
 from deftunes_lake import publish as publish_module
 from deftunes_lake import refs as refs_module
 from deftunes_lake.native import load_table
@@ -25,7 +25,7 @@ def test_the_judged_rows_become_public_and_the_branch_goes(case: LakeCase) -> No
     assert head.id == done.snapshot.id
     refs = refs_of(load_table(case.spark, case.table("sessions")))
     assert refs.branches.keys() == {"main"}
-    assert refs.tags == {interval_tag(JANUARY): head.id, before_tag(JANUARY): head.parent_id}
+    assert refs.tags == {interval_tag(JANUARY): head.id, previous_tag(JANUARY): head.parent_id}
 
 
 def test_publishing_again_changes_nothing(case: LakeCase) -> None:
@@ -66,7 +66,7 @@ def test_of_two_runs_of_one_interval_the_last_wins_whole(case: LakeCase) -> None
     case.publish(["users"], JANUARY, "a")
     case.publish(["users"], JANUARY, "b")
     assert case.public("users") == second
-    with pytest.raises(Temporary, match="the public rows are those of run b"):
+    with pytest.raises(RetryableError, match="the public rows are those of run b"):
         case.publish(["users"], JANUARY, "a")
     assert case.public("users") == second
 
@@ -74,7 +74,7 @@ def test_of_two_runs_of_one_interval_the_last_wins_whole(case: LakeCase) -> None
 def test_nothing_moves_when_one_gate_is_missing(case: LakeCase) -> None:
     case.stage_and_judge("users", 5, JANUARY, "unjudged")
     case.stage("sessions", 5, JANUARY, "unjudged")
-    with pytest.raises(Temporary, match="run deftunes-quality sessions --start 2020-01-01 --end 2020-02-01 first"):
+    with pytest.raises(RetryableError, match="run deftunes-quality sessions --start 2020-01-01 --end 2020-02-01 first"):
         case.publish(["sessions", "users"], JANUARY, "unjudged")
     assert case.public("users") == case.public("sessions") == {}
 
@@ -83,7 +83,7 @@ def test_nothing_moves_when_one_gate_is_closed(case: LakeCase) -> None:
     case.stage_and_judge("users", 5)
     case.stage("sessions", 5)
     case.judge("sessions", passed=False)
-    with pytest.raises(DataRefused, match="sessions_arrived .expected at least 1 row, found 0.0."):
+    with pytest.raises(DataRejected, match="sessions_arrived .expected at least 1 row, found 0.0."):
         case.publish(["sessions", "users"])
     assert case.public("users") == case.public("sessions") == {}
 
@@ -91,7 +91,7 @@ def test_nothing_moves_when_one_gate_is_closed(case: LakeCase) -> None:
 def test_a_gate_for_rows_that_were_staged_again_does_not_count(case: LakeCase) -> None:
     case.stage_and_judge("users", 5)
     case.stage("users", 4)
-    with pytest.raises(Temporary, match="rerun deftunes-quality users"):
+    with pytest.raises(RetryableError, match="rerun deftunes-quality users"):
         case.publish(["users"])
     assert case.public("users") == {}
 
@@ -137,7 +137,7 @@ def test_an_interval_published_since_the_gate_compared_with_it_is_judged_again(c
     case.publish(["users"], JANUARY, "many")
     many = case.public("users")
     with pytest.raises(
-        Temporary, match="compared with snapshot none .* run many published .* run deftunes-quality users"
+        RetryableError, match="compared with snapshot none .* run many published .* run deftunes-quality users"
     ):
         case.publish(["users"], JANUARY, "few")
     assert case.public("users") == many
@@ -146,7 +146,7 @@ def test_an_interval_published_since_the_gate_compared_with_it_is_judged_again(c
     assert shown is not None
     case.judge("users", JANUARY, "few", replaces=shown.id)
     case.rollback(["users"])
-    with pytest.raises(Temporary, match="it was rolled back meanwhile"):
+    with pytest.raises(RetryableError, match="it was rolled back meanwhile"):
         case.publish(["users"], JANUARY, "few")
 
     case.judge("users", JANUARY, "few", replaces=0)
@@ -168,7 +168,7 @@ def test_a_rival_between_the_check_and_the_commit_does_not_slip_through(
         original(*args, **given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(refs_module, "change_refs", late)
-    with pytest.raises(Temporary, match="run many published"):
+    with pytest.raises(RetryableError, match="run many published"):
         case.publish(["users"], JANUARY, "few")
     assert case.public("users")[str(JANUARY)][0] == 40
 
@@ -218,25 +218,27 @@ def test_rows_that_change_on_the_way_to_a_new_main_are_refused(case: LakeCase, m
 
 def test_nothing_staged_says_what_to_run(case: LakeCase) -> None:
     case.table("users")
-    with pytest.raises(Temporary, match="it is not public either; run deftunes-transform and deftunes-quality first"):
+    with pytest.raises(
+        RetryableError, match="it is not public either; run deftunes-transform and deftunes-quality first"
+    ):
         case.publish(["users"])
 
 
 def test_a_branch_that_was_only_begun_is_not_published(case: LakeCase) -> None:
     restart_branch(case.spark, case.table("users"), branch("one", JANUARY))
     case.judge("users")
-    with pytest.raises(Temporary, match="was begun but holds no staged rows"):
+    with pytest.raises(RetryableError, match="was begun but holds no staged rows"):
         case.publish(["users"])
 
 
 def test_a_restage_killed_before_it_wrote_does_not_spoil_the_rollback(case: LakeCase) -> None:
     case.stage_and_judge("users", 5)
     case.publish(["users"])
-    before = tagged(case.spark, case.table("users"), before_tag(JANUARY))
+    before = tagged(case.spark, case.table("users"), previous_tag(JANUARY))
     restart_branch(case.spark, case.table("users"), branch("one", JANUARY))
     (done,) = case.publish(["users"])
     assert not done.moved
-    assert tagged(case.spark, case.table("users"), before_tag(JANUARY)) == before
+    assert tagged(case.spark, case.table("users"), previous_tag(JANUARY)) == before
     assert branch_head(case.spark, case.table("users"), branch("one", JANUARY)) is None
 
 

@@ -10,8 +10,8 @@ from lake_cases import FEBRUARY, JANUARY, LakeCase
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import DataRefused, ExitCode
-from deftunes_contract.zones import branch
+from deftunes_contract.errors import DataRejected, ExitCode
+from deftunes_contract.layout import branch
 from deftunes_lake import publish as publish_module
 from deftunes_lake.native import load_table
 from deftunes_lake.readers import column_faults, partition_faults, property_faults, unreadable
@@ -37,7 +37,7 @@ def delete_one_row(case: LakeCase, entity: str) -> None:
 def refused(case: LakeCase, *entities: str, run_id: str = "one", interval: Any = JANUARY) -> str:
     """The sentence of a publish that is refused; no main moved, and the branches are still there to be looked at."""
     before = {entity: main_head(case.spark, case.table(entity)) for entity in entities}
-    with pytest.raises(DataRefused) as caught:
+    with pytest.raises(DataRejected) as caught:
         case.publish(entities, interval, run_id)
     assert {entity: main_head(case.spark, case.table(entity)) for entity in entities} == before
     assert all(branch_head(case.spark, case.table(entity), branch(run_id, interval)) for entity in entities)
@@ -148,7 +148,7 @@ def test_what_came_to_main_at_the_last_moment_is_asked_too(case: LakeCase, monke
         return original(*args)
 
     monkeypatch.setattr(publish_module, "put_partition", late)
-    with pytest.raises(DataRefused, match="put onto the new main: .* expected no delete files, found 1 "):
+    with pytest.raises(DataRejected, match="put onto the new main: .* expected no delete files, found 1 "):
         case.publish(["users"], JANUARY, "one")
     assert case.public("users").keys() == {str(FEBRUARY)}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from lake_cases import FEBRUARY, JANUARY, LakeCase
 
-from deftunes_contract.exits import NothingToDo
-from deftunes_contract.zones import before_tag, interval_tag
+from deftunes_contract.errors import NothingToDo
+from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_lake import rollback as rollback_module
 from deftunes_lake.native import load_table
 from deftunes_lake.snapshots import published, refs_of
@@ -113,7 +113,7 @@ def test_tags_of_an_interval_move_together(case: LakeCase) -> None:
     case.stage_and_judge("users", 5, JANUARY, "a")
     case.publish(["users"], JANUARY, "a")
     tags = refs_of(load_table(case.spark, case.table("users"))).tags
-    assert tags.keys() == {interval_tag(JANUARY), before_tag(JANUARY)}
+    assert tags.keys() == {interval_tag(JANUARY), previous_tag(JANUARY)}
     case.stage_and_judge("users", 6, JANUARY, "b")
     case.publish(["users"], JANUARY, "b")
     case.rollback(["users"])

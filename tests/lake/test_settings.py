@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.exits import StageError, UsageError
+from deftunes_contract.errors import StageError, UsageError
 from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, catalog_conf, s3a_conf
 from deftunes_lake.jars import locked_jars

@@ -7,9 +7,9 @@ from lake_cases import FEBRUARY, JANUARY, LakeCase
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import StageError, Temporary
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import branch
+from deftunes_contract.errors import RetryableError, StageError
+from deftunes_contract.layout import branch
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.native import NoTable, load_table
 from deftunes_lake.reading import read_branch, read_main, read_snapshot
 from deftunes_lake.refs import change_refs
@@ -64,13 +64,13 @@ def test_a_branch_that_vanishes_while_staging_is_begun_again_by_the_next(
     case.table("users")
     with monkeypatch.context() as patch:
         patch.setattr("deftunes_lake.staging.restart_branch", lambda *_: 0)
-        with pytest.raises(Temporary, match="vanished before it was written to; run the same again"):
+        with pytest.raises(RetryableError, match="vanished before it was written to; run the same again"):
             case.stage("users", 5)
     assert case.at("users", case.stage("users", 5))["2020-02-01"][0] == 5
 
 
 def test_a_summary_that_does_not_count_the_rows_is_refused(case: LakeCase) -> None:
-    summary = StagedSummary(
+    summary = LoadMetrics(
         entity="users", ingest_on=JANUARY, run_id="one", contract_version="1", receipt="0", landed_records=5,
         landed_units=5, landed_amount=None, rows=5, amount=None, quarantined_units=0, quarantined_amount=None,
     )  # fmt: skip
@@ -82,7 +82,7 @@ def test_a_summary_that_does_not_count_the_rows_is_refused(case: LakeCase) -> No
 
 def test_a_row_of_another_interval_cannot_be_staged(case: LakeCase) -> None:
     frame = case.frame("users", 4, FEBRUARY, "x")
-    summary = StagedSummary(
+    summary = LoadMetrics(
         entity="users", ingest_on=JANUARY, run_id="one", contract_version="1", receipt="0", landed_records=4,
         landed_units=4, landed_amount=None, rows=4, amount=None, quarantined_units=0, quarantined_amount=None,
     )  # fmt: skip
@@ -130,7 +130,7 @@ def test_a_reader_keeps_its_snapshot_while_main_moves(case: LakeCase) -> None:
 
 
 def test_reading_what_is_not_there(case: LakeCase) -> None:
-    with pytest.raises(Temporary, match="run deftunes-transform first"):
+    with pytest.raises(RetryableError, match="run deftunes-transform first"):
         read_branch(case.spark, case.table("users"), "run_nobody_20200201")
     with pytest.raises(NoTable, match="run deftunes-lake create"):
         main_head(case.spark, "lake.nowhere.nothing")

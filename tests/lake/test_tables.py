@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as t
 
 from deftunes_contract.entity import ENTITIES, Entity, Field, load
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_lake import tables as tables_module
 from deftunes_lake.catalog import prepare_catalog_file
 from deftunes_lake.native import load_table
@@ -124,7 +124,7 @@ def test_a_contradiction_is_refused_before_anything_changes(
 ) -> None:
     before = load_table(case.spark, case.table("users")).schema().toString()
     change(**changes)
-    with pytest.raises(DataRefused, match=reason):
+    with pytest.raises(DataRejected, match=reason):
         ensure_tables(case.spark, case.settings, ["users"])
     assert load_table(case.spark, case.table("users")).schema().toString() == before
 

@@ -22,9 +22,9 @@ from pyspark.sql.types import StructField, StructType
 from deftunes_contract.entity import Entity, load
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.interval import Interval
-from deftunes_contract.shelf import open_shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import branch, interval_tag
+from deftunes_contract.layout import branch, interval_tag
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import open_store
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import stage_interval
 from deftunes_lake.tables import spark_schema, table_name
@@ -121,9 +121,7 @@ def receipt_of(rows: Sequence[Row]) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
-def summary_of(
-    entity: Entity, rows: Sequence[Row], interval: Interval, run_id: str, /, **changes: Any
-) -> StagedSummary:
+def summary_of(entity: Entity, rows: Sequence[Row], interval: Interval, run_id: str, /, **changes: Any) -> LoadMetrics:
     """What a transform says of rows that it staged, nothing quarantined."""
     amount = sum((row["price"] for row in rows if row["price"] is not None), Decimal(0)) if entity.amount else None
     facts: dict[str, Any] = {
@@ -141,7 +139,7 @@ def summary_of(
         "quarantined_amount": None if amount is None else Decimal(0),
         "source": f"{SHOP}/{entity.name}?start_date={interval.start}&end_date={interval.last_day}",
     }
-    return StagedSummary.model_validate(facts | changes)
+    return LoadMetrics.model_validate(facts | changes)
 
 
 @dataclass(frozen=True)
@@ -272,7 +270,7 @@ class Ground:
         return self.judge(replace(staged, entity=only))
 
     def result(self, entity: str, run_id: str = "r1") -> GateResult:
-        found = find_gate_result(self.desk.shelf, entity, MONTH.ingest_on, run_id)
+        found = find_gate_result(self.desk.store, entity, MONTH.ingest_on, run_id)
         assert found is not None
         return found
 
@@ -294,7 +292,7 @@ def _nullable(entity: Entity) -> list[StructField]:
 def ground_in(spark: SparkSession, settings: SparkSettings, database: str) -> Ground:
     """A fresh database on the shared lake."""
     own = settings.model_copy(update={"database": database})
-    return Ground(Desk(spark, own, open_shelf(f"{own.lake}/{database}")))
+    return Ground(Desk(spark, own, open_store(f"{own.lake}/{database}")))
 
 
 @pytest.fixture(scope="module")

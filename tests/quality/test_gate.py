@@ -15,11 +15,11 @@ import structlog
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES, load
-from deftunes_contract.exits import DataRefused, ExitCode, StageError, Temporary
+from deftunes_contract.errors import DataRejected, ExitCode, RetryableError, StageError
 from deftunes_contract.gate import find_gate_result
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import quality_report
 from deftunes_contract.names import clean_run_id
-from deftunes_contract.zones import quality_report
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.tables import ensure_tables
 from deftunes_quality import __main__ as stage
@@ -58,7 +58,7 @@ def test_an_open_gate_says_so_and_writes_nothing_but_its_result(ground: Any) -> 
 def test_a_closed_gate_names_rule_count_examples_and_the_next_step(ground: Any) -> None:
     ground.stage("sessions", dear(ground, "3.50", "2.75"), run_id="closed")
     before = ground.snapshots()
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         pass_all(ground, ["sessions"], "closed")
     assert refused.value.exit_code == ExitCode.REFUSED
     sentence = str(refused.value)
@@ -101,7 +101,7 @@ def test_a_full_quarantine_is_told_with_its_rules(ground: Any) -> None:
         quarantined_units=3,
         quarantined_amount=Decimal("10.50"),
     )
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         pass_all(ground, ["sessions"], "full")
     sentence = str(refused.value)
     assert "sessions_quarantine_share: 3 of 43 landed rows are quarantined" in sentence
@@ -116,7 +116,7 @@ def test_all_entities_are_judged_and_told_before_the_exit(ground: Any) -> None:
     people = ground.clean("users")
     people[0]["user_name"] = None
     ground.stage("users", people, run_id="both")
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         pass_all(ground, ["sessions", "songs", "users"], "both")
     assert "sessions 2020-03: gate closed" in str(refused.value)
     assert "users 2020-03: gate closed: user_name_complete" in str(refused.value)
@@ -126,18 +126,20 @@ def test_all_entities_are_judged_and_told_before_the_exit(ground: Any) -> None:
 
 
 def test_a_missing_branch_is_temporary_and_names_the_command(ground: Any) -> None:
-    with pytest.raises(Temporary, match="run deftunes-transform songs --start 2020-03-01 --end 2020-04-01 --run-id no"):
+    with pytest.raises(
+        RetryableError, match="run deftunes-transform songs --start 2020-03-01 --end 2020-04-01 --run-id no"
+    ):
         pass_all(ground, ["songs"], "no")
-    assert find_gate_result(ground.desk.shelf, "songs", MONTH.ingest_on, "no") is None
+    assert find_gate_result(ground.desk.store, "songs", MONTH.ingest_on, "no") is None
 
 
 def test_rows_staged_by_another_contract_are_not_judged(ground: Any) -> None:
-    with pytest.raises(Temporary, match=r"staged by contract 0\.9\.0"):
+    with pytest.raises(RetryableError, match=r"staged by contract 0\.9\.0"):
         ground.stage("users", ground.clean("users"), run_id="old", contract_version="0.9.0")
 
 
 def test_a_summary_without_money_is_not_judged(ground: Any) -> None:
-    with pytest.raises(Temporary, match="expected landed and quarantined amounts"):
+    with pytest.raises(RetryableError, match="expected landed and quarantined amounts"):
         ground.stage("sessions", ground.clean("sessions"), run_id="torn", landed_amount=None)
 
 
@@ -151,18 +153,18 @@ def test_what_is_staged_meanwhile_is_neither_judged_nor_named(ground: Any) -> No
 
 def test_judging_again_replaces_result_and_report(ground: Any) -> None:
     ground.stage("sessions", dear(ground, "9.99"), run_id="again")
-    with pytest.raises(DataRefused):
+    with pytest.raises(DataRejected):
         pass_all(ground, ["sessions"], "again")
-    files = list(ground.desk.shelf.list(quality_report("sessions", MONTH.ingest_on, "again")))
+    files = list(ground.desk.store.list(quality_report("sessions", MONTH.ingest_on, "again")))
     ground.stage("sessions", ground.clean("sessions"), run_id="again")
     pass_all(ground, ["sessions"], "again")
     assert ground.result("sessions", "again").passed
-    assert list(ground.desk.shelf.list(quality_report("sessions", MONTH.ingest_on, "again"))) == files
+    assert list(ground.desk.store.list(quality_report("sessions", MONTH.ingest_on, "again"))) == files
 
 
 def pages_of(ground: Any, entity: str, run_id: str) -> dict[str, str]:
     folder = f"{quality_report(entity, MONTH.ingest_on, run_id)}/data_docs"
-    return {path.rsplit("/", 1)[1]: ground.desk.shelf.read(path).decode() for path in ground.desk.shelf.list(folder)}
+    return {path.rsplit("/", 1)[1]: ground.desk.store.read(path).decode() for path in ground.desk.store.list(folder)}
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
@@ -181,7 +183,7 @@ def test_personal_values_are_masked_everywhere(ground: Any) -> None:
     people[0] |= {"user_id": "Karenina-0000-4000-8000-000000000000", "latitude": 123.456789}
     people[1]["user_name"] = None
     ground.stage("users", people, run_id="private")
-    with structlog.testing.capture_logs() as lines, pytest.raises(DataRefused) as refused:
+    with structlog.testing.capture_logs() as lines, pytest.raises(DataRejected) as refused:
         pass_all(ground, ["users"], "private")
     result = ground.result("users", "private")
     by_id = {rule.id: rule for rule in result.rules}
@@ -254,7 +256,7 @@ def test_a_rule_that_falls_out_of_the_suite_breaks_the_gate(ground: Any, monkeyp
 def test_a_column_of_another_type_closes_the_gate_by_conform_alone(lone_ground: Any) -> None:
     ground = lone_ground.create(price="double", liked="string")
     ground.stage("sessions", dear(ground, "9.99"))
-    with pytest.raises(DataRefused, match="sessions_conform failed"):
+    with pytest.raises(DataRejected, match="sessions_conform failed"):
         pass_all(ground, ["sessions"], "r1")
     by_id = {rule.id: rule for rule in ground.result("sessions").rules}
     assert by_id["sessions_conform"].examples == (
@@ -271,7 +273,7 @@ def test_columns_in_another_order_or_number_close_the_gate(lone_ground: Any) -> 
     ground.spark.sql(f"ALTER TABLE {ground.table('users')} DROP COLUMN timezone")
     rows = ground.frame("users", ground.clean("users")).drop("timezone").selectExpr("1 AS shoe_size", "*")
     ground.stage_frame("users", rows)
-    with pytest.raises(DataRefused, match="users_conform failed"):
+    with pytest.raises(DataRejected, match="users_conform failed"):
         pass_all(ground, ["users"], "r1")
     conform = next(rule for rule in ground.result("users").rules if rule.id == "users_conform")
     assert "timezone is missing" in conform.examples

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deftunes_contract.allowances import Allowance, Allowances, Guard
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval
 from deftunes_quality.elsewhere import near
 from deftunes_quality.gate import pass_gates
@@ -30,7 +30,7 @@ def test_a_session_of_another_month_closes_the_gate_and_names_both(lone_ground: 
     interval = Interval.of_month(other)
     ground.publish("sessions", [*ground.clean("sessions", interval), *moved(rows[:2], other)], interval)
     ground.stage("sessions", rows)
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         pass_gates(ground.desk, ["sessions"], MONTH, "r1")
     sentence = str(refused.value)
     assert f"{RULE}: expected no session_id that is public in another month, found 1 in {other}" in sentence

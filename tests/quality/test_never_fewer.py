@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deftunes_contract.allowances import Allowances, Guard
 from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
-from deftunes_contract.summary import StagedSummary
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_quality.checks import Facts
 from deftunes_quality.figures import Quarantined
 from deftunes_quality.public import PublicState
@@ -26,7 +26,7 @@ Rows = dict[int, Decimal]
 def facts_of(public: Rows, staged: Rows, source: str = "http://a/sessions", *allowed: Guard) -> Facts:
     """What a gate would measure of these rows (key → price)."""
     lost = public.keys() - staged.keys()
-    summary = StagedSummary(
+    summary = LoadMetrics(
         entity="sessions", ingest_on=MONTH.ingest_on, run_id="r1", contract_version=SESSIONS.version, receipt="1",
         landed_records=len(staged), landed_units=len(staged), landed_amount=sum(staged.values(), Decimal(0)),
         rows=len(staged), amount=sum(staged.values(), Decimal(0)), quarantined_units=0, quarantined_amount=Decimal(0),

@@ -12,9 +12,9 @@ from decimal import Decimal
 import pytest
 
 from deftunes_contract.entity import ENTITIES, INTERVAL_KINDS, ROW_KINDS, load
-from deftunes_contract.grammar import run_stage
 from deftunes_contract.interval import Interval
-from deftunes_contract.summary import StagedSummary
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.stage_cli import run_stage
 from deftunes_quality import __main__ as stage
 from deftunes_quality.checks import Facts, Skip
 from deftunes_quality.figures import Quarantined
@@ -74,7 +74,7 @@ def test_volume_bounds_are_whole_rows_inside_the_ratios(before: int, ratio: floa
     """To the row: 0.07 * 100 as floats is a little above 7, and would ask for 8."""
 
     users, month = load("users"), Interval(date(2020, 3, 1), date(2020, 4, 1))
-    staged = StagedSummary(
+    staged = LoadMetrics(
         entity="users",
         ingest_on=month.ingest_on,
         run_id="r1",
@@ -105,7 +105,7 @@ def test_volume_bounds_are_whole_rows_inside_the_ratios(before: int, ratio: floa
 
 def _facts(entity: str, landed_at: datetime | None, *, partial: bool = False, before_partial: bool = False) -> Facts:
     month = Interval(date(2020, 2, 1), date(2020, 3, 1))
-    staged = StagedSummary(
+    staged = LoadMetrics(
         entity=entity, ingest_on=month.ingest_on, run_id="r1", contract_version="1.0.0", receipt="0" * 64,
         landed_records=40, landed_units=40, landed_amount=None, rows=40, amount=None, quarantined_units=0,
         quarantined_amount=None, partial=partial, landed_at=landed_at,

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from deftunes_contract.entity import Severity
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.gate import GateResult, RuleResult
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import quality_report
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, register
-from deftunes_contract.shelf import open_shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import quality_report
 from deftunes_quality.gate import pass_gates
 from deftunes_quality.report import publish_report, render_report
 
@@ -109,13 +109,13 @@ def result(*rules: RuleResult, **changes: Any) -> GateResult:
     return GateResult(**facts).model_copy(update=changes)
 
 
-def summary(**changes: Any) -> StagedSummary:
+def summary(**changes: Any) -> LoadMetrics:
     facts: dict[str, Any] = {
         "entity": "sessions", "ingest_on": MONTH.ingest_on, "run_id": "r1", "contract_version": "1.0.0",
         "receipt": "0" * 64, "landed_records": 1200, "landed_units": 4321, "landed_amount": Decimal("9876.50"),
         "rows": 4300, "amount": Decimal("9800.25"), "quarantined_units": 21, "quarantined_amount": Decimal("76.25"),
     }  # fmt: skip
-    return StagedSummary(**facts).model_copy(update=changes)
+    return LoadMetrics(**facts).model_copy(update=changes)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -145,7 +145,7 @@ def test_values_of_failing_rows_are_text(ground: Any) -> None:
     raw = '{"currency": "<scr<img>ipt>alert(1)</scr</img>ipt>", "<img onerror=x>": 1}'
     ground.quarantine("sessions", 3, "hostile", "currency_known", raw_record=raw)
     ground.stage("sessions", rows, run_id="hostile", quarantined_units=3, landed_units=43)
-    with pytest.raises(DataRefused):
+    with pytest.raises(DataRejected):
         pass_gates(ground.desk, ["sessions"], MONTH, "hostile")
     judged = ground.result("sessions", "hostile")
     assert judged.data_docs is not None
@@ -199,16 +199,16 @@ def test_a_provisional_interval_is_called_so() -> None:
 
 def test_pages_of_an_older_version_are_replaced(tmp_path: Path) -> None:
     """They held values unescaped, and their addresses are known."""
-    shelf = open_shelf(str(tmp_path))
+    store = open_store(str(tmp_path))
     folder = f"{quality_report('sessions', MONTH.ingest_on, 'r1')}/data_docs"
     for name in ("index", "rows", "figures"):
-        shelf.write(f"{folder}/{name}.html", b"<script>alert(1)</script>")
-    shelf.write(f"{quality_report('sessions', MONTH.ingest_on, 'r10')}/data_docs/rows.html", b"another run's")
-    where = publish_report(shelf, result(rule(1, "x")), summary())
-    assert where == shelf.uri(f"{folder}/index.html")
-    for path in shelf.list(folder):
-        seen_harmless((shelf.read(path) or b"").decode())
-    assert shelf.read(f"{quality_report('sessions', MONTH.ingest_on, 'r10')}/data_docs/rows.html") == b"another run's"
+        store.write(f"{folder}/{name}.html", b"<script>alert(1)</script>")
+    store.write(f"{quality_report('sessions', MONTH.ingest_on, 'r10')}/data_docs/rows.html", b"another run's")
+    where = publish_report(store, result(rule(1, "x")), summary())
+    assert where == store.uri(f"{folder}/index.html")
+    for path in store.list(folder):
+        seen_harmless((store.read(path) or b"").decode())
+    assert store.read(f"{quality_report('sessions', MONTH.ingest_on, 'r10')}/data_docs/rows.html") == b"another run's"
 
 
 def test_great_expectations_renderers_are_not_imported() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deftunes_contract.allowances import Allowances, Guard
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_quality.gate import pass_gates
@@ -31,13 +31,13 @@ def public_and_staged(ground: Any, entity: str, number: int, before: Rows, after
 
 
 def gate(ground: Any, entity: str, number: int, *allowed: str) -> str:
-    """The gate's sentence. Raises DataRefused when it closes."""
+    """The gate's sentence. Raises DataRejected when it closes."""
     allowances = Allowances.parse([(Guard.SHRINK, allowed)])
     return pass_gates(replace(ground.desk, allowances=allowances), [entity], month(number), f"again-{number}")
 
 
 def result(ground: Any, entity: str, number: int) -> GateResult:
-    found = find_gate_result(ground.desk.shelf, entity, month(number).ingest_on, f"again-{number}")
+    found = find_gate_result(ground.desk.store, entity, month(number).ingest_on, f"again-{number}")
     assert found is not None
     return found
 
@@ -51,7 +51,7 @@ def test_a_month_that_shrinks_closes_the_gate_with_both_figures_until_its_name_i
     ground = lone_ground.create()
     rows = ground.clean("sessions", month(1), 240)
     staged = public_and_staged(ground, "sessions", 1, rows, rows[-11:])
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         gate(ground, "sessions", 1)
     sentence = str(refused.value)
     assert "sessions_restatement: 2021-01 would shrink: 240 → 11 rows (229 public ones are gone)" in sentence
@@ -63,7 +63,7 @@ def test_a_month_that_shrinks_closes_the_gate_with_both_figures_until_its_name_i
     assert closed.closing[0].examples
     assert closed.replaces == staged.public.snapshot_id != 0
     for others in ("users", "sessions:2021-02"):
-        with pytest.raises(DataRefused):
+        with pytest.raises(DataRejected):
             gate(ground, "sessions", 1, others)
     assert "sessions_restatement (240 → 11 rows" in (opened := gate(ground, "sessions", 1, "sessions:2021-01"))
     assert "allowed by --allow-shrink sessions:2021-01" in opened

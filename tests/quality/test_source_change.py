@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deftunes_contract.allowances import Allowances, Guard
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval
 from deftunes_quality.gate import pass_gates
 
@@ -83,7 +83,7 @@ def test_the_sentence_names_both_shops_and_the_flag_opens_the_gate_for_its_entit
     ground, rows = lone_ground.create(), lone_ground.clean("users")
     ground.publish("users", ground.clean("users", MONTH.previous), MONTH.previous)
     ground.stage("users", of_another_shop(rows), source=from_shop(THERE, "users"))
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         pass_gates(ground.desk, ["users"], MONTH, "r1")
     sentence = str(refused.value)
     assert f"users_same_source: expected rows from {HERE}/users (as in 2020-02), found {THERE}/users" in sentence
@@ -93,5 +93,5 @@ def test_the_sentence_names_both_shops_and_the_flag_opens_the_gate_for_its_entit
         if opens:
             assert "allowed by --allow-source-change users:2020-03" in pass_gates(allowing, ["users"], MONTH, "r1")
         else:
-            with pytest.raises(DataRefused):
+            with pytest.raises(DataRejected):
                 pass_gates(allowing, ["users"], MONTH, "r1")

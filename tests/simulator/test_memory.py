@@ -12,7 +12,7 @@ import psutil
 from deftunes_simulator import World, WorldConfig, start_world
 
 MEGABYTE = 1_000_000
-# Interpreter, FastAPI and uvicorn take about 60 MB, the shelf of ready-made song texts at most 70 MB.
+# Interpreter, FastAPI and uvicorn take about 60 MB, the store of ready-made song texts at most 70 MB.
 RSS_LIMIT = 160 * MEGABYTE
 GROWTH_LIMIT = 70 * MEGABYTE
 

@@ -16,10 +16,10 @@ from pyspark.sql import functions as f
 from deftunes_contract.entity import Entity, Severity, load
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import branch, interval_tag
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.settings import from_environment
-from deftunes_contract.shelf import Shelf, open_shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import branch, interval_tag
 from deftunes_lake.maintain import maintain
 from deftunes_lake.publish import Published, publish
 from deftunes_lake.reading import read_main, read_snapshot
@@ -43,14 +43,14 @@ class LakeCase:
 
     spark: SparkSession
     settings: SparkSettings
-    shelf: Shelf
+    store: ObjectStore
     made: set[str] = field(default_factory=set)
 
     @classmethod
     def open(cls, settings: SparkSettings | None = None) -> LakeCase:
         """The case of an environment, or of given settings."""
         settings = settings or from_environment(SparkSettings)
-        return cls(open_session(settings, "tests"), settings, open_shelf(settings.lake))
+        return cls(open_session(settings, "tests"), settings, open_store(settings.lake))
 
     def table(self, entity: str) -> str:
         """Three-part name of a table, which is made when a test first asks for it."""
@@ -75,7 +75,7 @@ class LakeCase:
         frame = self.frame(entity, rows, ingest_on, run_id if tag is None else tag)
         amount_column = load(entity).amount
         amount = sum((Decimal(i % 150 + 33) / 100 for i in range(rows)), Decimal("0.00")) if amount_column else None
-        summary = StagedSummary(
+        summary = LoadMetrics(
             entity=entity, ingest_on=ingest_on, run_id=run_id, contract_version=load(entity).version, receipt="0" * 64,
             landed_records=rows, landed_units=rows, landed_amount=amount, rows=rows, amount=amount,
             quarantined_units=0, quarantined_amount=Decimal("0.00") if amount_column else None,
@@ -105,7 +105,7 @@ class LakeCase:
             entity=entity, ingest_on=ingest_on, run_id=run_id, table=self.table(entity), snapshot_id=snapshot_id,
             passed=passed, judged_at=datetime.now(UTC), rules=(rule,), replaces=replaces,
         )  # fmt: skip
-        write_gate_result(self.shelf, result)
+        write_gate_result(self.store, result)
 
     def stage_and_judge(
         self, entity: str, rows: int, ingest_on: date = JANUARY, run_id: str = "one", tag: str | None = None
@@ -117,7 +117,7 @@ class LakeCase:
 
     def publish(self, entities: Sequence[str], ingest_on: date = JANUARY, run_id: str = "one") -> tuple[Published, ...]:
         """See deftunes_lake.publish."""
-        return publish(self.spark, self.settings, self.shelf, entities, Interval.of_ingest_on(ingest_on), run_id)
+        return publish(self.spark, self.settings, self.store, entities, Interval.of_ingest_on(ingest_on), run_id)
 
     def rollback(self, entities: Sequence[str], ingest_on: date = JANUARY) -> tuple[RolledBack, ...]:
         """See deftunes_lake.rollback."""
@@ -133,7 +133,7 @@ class LakeCase:
 
     def lines(self, path: str) -> int:
         """Lines of a landed file, counted by Spark."""
-        return self.spark.read.text(self.shelf.uri(path)).count()
+        return self.spark.read.text(self.store.uri(path)).count()
 
     def public(self, entity: str) -> Content:
         """What main holds."""

@@ -86,7 +86,7 @@ def _serve() -> None:
 
 def _do(case: Any, do: str, given: dict[str, Any]) -> Any:
     """One order; a foreseen error is an answer too."""
-    from deftunes_contract.exits import StageError
+    from deftunes_contract.errors import StageError
 
     if fatal := given.pop("die", None):
         _let_die(*fatal)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tenacity import wait_exponential_jitter
 
-from deftunes_contract.exits import ExitCode
+from deftunes_contract.errors import ExitCode
 from deftunes_extract import patience
 
 JANUARY = ("2020-01-01", "2020-02-01", "--pipeline", "api")

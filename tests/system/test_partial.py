@@ -16,7 +16,7 @@ import pytest
 
 from deftunes_cli import run, status
 from deftunes_cli.verify import verification
-from deftunes_contract.exits import ExitCode
+from deftunes_contract.errors import ExitCode
 from deftunes_extract import __main__ as extract_main
 from deftunes_extract import delivery
 

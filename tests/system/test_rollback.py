@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from deftunes_contract.exits import ExitCode
+from deftunes_contract.errors import ExitCode
 
 TAKE_BACK = ("rollback", "--month", "2020-01", "--pipeline", "api")
 

@@ -17,9 +17,9 @@ from pyspark.sql import types as t
 
 from deftunes_contract.entity import Entity, load
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import landing_path, receipt
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.zones import delivery, receipt
 from deftunes_extract.figures import Figures
 from deftunes_transform import records, sessions, songs, users
 from deftunes_transform.lines import numbered
@@ -140,9 +140,9 @@ class Court:
 
 @dataclass
 class Landing:
-    """Puts deliveries into the landing zone of a shelf, signed with extract's own figures."""
+    """Puts deliveries into the landing zone of a store, signed with extract's own figures."""
 
-    shelf: Shelf
+    store: ObjectStore
     interval: Interval = JANUARY
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -157,7 +157,7 @@ class Landing:
             sha256 = hashlib.sha256(content).hexdigest()
             suffix = "copy.gz" if contract.landing_format == "pgcopy" else "jsonl.gz"
             name = f"part-{number:05d}-{sha256[:16]}.{suffix}"
-            self.shelf.write(f"{self.folder(contract)}/{name}", content)
+            self.store.write(f"{self.folder(contract)}/{name}", content)
             objects.append(LandedObject(name=name, bytes=len(content), sha256=sha256, records=len(lines)))
         facts: dict[str, Any] = {
             "entity": entity_name,
@@ -171,11 +171,11 @@ class Landing:
             "landed_at": datetime(2020, 2, 1, tzinfo=UTC),
         }
         made = Receipt(**(facts | counted(contract, texts) | changes))
-        self.shelf.write(receipt(contract.landing_folder, self.interval.ingest_on), made.to_json())
+        self.store.write(receipt(contract.landing_folder, self.interval.ingest_on), made.to_json())
         return made
 
     def folder(self, contract: Entity) -> str:
-        return delivery(contract.landing_folder, self.interval.ingest_on)
+        return landing_path(contract.landing_folder, self.interval.ingest_on)
 
 
 def counted(contract: Entity, lines: Sequence[str]) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import DataRefused, Temporary
-from deftunes_contract.shelf import FolderShelf
+from deftunes_contract.errors import DataRejected, RetryableError
+from deftunes_contract.object_store import LocalStore
 from deftunes_transform.delivery import accept, still_there
 
 
 @pytest.fixture
 def landing(tmp_path: Path, new_landing):
-    return new_landing(FolderShelf(tmp_path))
+    return new_landing(LocalStore(tmp_path))
 
 
 def objects(tmp_path: Path) -> list[Path]:
@@ -22,7 +22,7 @@ def objects(tmp_path: Path) -> list[Path]:
 
 
 def take(landing, verify: bool = True):
-    return accept(landing.shelf, load("users"), landing.interval, verify)
+    return accept(landing.store, load("users"), landing.interval, verify)
 
 
 def test_a_delivery_is_the_receipts_objects_in_its_order(landing, samples, tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_delivery_is_the_receipts_objects_in_its_order(landing, samples, tmp_p
 
 
 def test_no_receipt_is_not_delivered(landing) -> None:
-    with pytest.raises(Temporary, match="run deftunes-extract users --start 2020-01-01"):
+    with pytest.raises(RetryableError, match="run deftunes-extract users --start 2020-01-01"):
         take(landing)
 
 
@@ -47,7 +47,7 @@ def test_no_objects_are_a_delivery_too(landing) -> None:
 def test_an_object_that_is_gone_is_a_changed_delivery(landing, samples, tmp_path: Path, verify: bool) -> None:
     landing.land("users", [samples.user(1)], [samples.user(2)])
     objects(tmp_path)[1].unlink()
-    with pytest.raises(Temporary, match=r"part-00001-\w+\.jsonl\.gz is gone; run deftunes-extract users"):
+    with pytest.raises(RetryableError, match=r"part-00001-\w+\.jsonl\.gz is gone; run deftunes-extract users"):
         take(landing, verify)
 
 
@@ -55,7 +55,7 @@ def test_an_object_of_another_size_is_a_changed_delivery(landing, samples, tmp_p
     landing.land("users", [samples.user(1)])
     with objects(tmp_path)[0].open("ab") as file:
         file.write(b"x")
-    with pytest.raises(Temporary, match=r"has \d+ bytes instead of \d+"):
+    with pytest.raises(RetryableError, match=r"has \d+ bytes instead of \d+"):
         take(landing)
 
 
@@ -64,7 +64,7 @@ def test_one_flipped_bit_is_a_changed_delivery(landing, samples, tmp_path: Path)
     content = bytearray(objects(tmp_path)[0].read_bytes())
     content[-1] ^= 1
     objects(tmp_path)[0].write_bytes(content)
-    with pytest.raises(Temporary, match="has another sha256"):
+    with pytest.raises(RetryableError, match="has another sha256"):
         take(landing)
     assert take(landing, verify=False).uris
 
@@ -74,7 +74,7 @@ def test_one_flipped_bit_is_a_changed_delivery(landing, samples, tmp_path: Path)
 )
 def test_a_receipt_of_something_else_is_refused(landing, samples, lie) -> None:
     landing.land("users", [samples.user(1)], **lie)
-    with pytest.raises(DataRefused, match="expected a delivery of users"):
+    with pytest.raises(DataRejected, match="expected a delivery of users"):
         take(landing)
 
 
@@ -84,27 +84,27 @@ def test_a_newer_minor_version_is_read(landing, samples) -> None:
 
 
 def test_a_torn_receipt_is_refused(landing, tmp_path: Path) -> None:
-    landing.shelf.write(f"{landing.folder(load('users'))}/_receipt.json", b'{"entity": "users"')
-    with pytest.raises(DataRefused, match="file of another form"):
+    landing.store.write(f"{landing.folder(load('users'))}/_receipt.json", b'{"entity": "users"')
+    with pytest.raises(DataRejected, match="file of another form"):
         take(landing)
 
 
 def test_a_lake_that_cannot_be_read_is_temporary(landing, samples, monkeypatch) -> None:
     landing.land("users", [samples.user(1)])
     monkeypatch.setattr(Path, "read_bytes", lambda self: (_ for _ in ()).throw(OSError("disk on fire")))
-    with pytest.raises(Temporary, match="disk on fire"):
+    with pytest.raises(RetryableError, match="disk on fire"):
         take(landing)
 
 
 def test_a_delivery_that_was_replaced_meanwhile_is_noticed(landing, samples, tmp_path: Path) -> None:
     landing.land("users", [samples.user(1)])
     accepted = take(landing)
-    still_there(landing.shelf, accepted)
+    still_there(landing.store, accepted)
     landing.land("users", [samples.user(2)])
-    with pytest.raises(Temporary, match="the receipt is another one"):
-        still_there(landing.shelf, accepted)
+    with pytest.raises(RetryableError, match="the receipt is another one"):
+        still_there(landing.store, accepted)
     accepted = take(landing)
     for file in objects(tmp_path):
         file.unlink()
-    with pytest.raises(Temporary, match="is gone"):
-        still_there(landing.shelf, accepted)
+    with pytest.raises(RetryableError, match="is gone"):
+        still_there(landing.store, accepted)

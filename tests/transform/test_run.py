@@ -12,10 +12,10 @@ import pytest
 from pyspark.sql import Row, SparkSession
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import DataRefused, ExitCode, Temporary
+from deftunes_contract.errors import DataRejected, ExitCode, RetryableError
+from deftunes_contract.layout import branch
 from deftunes_contract.names import clean_run_id
-from deftunes_contract.shelf import open_shelf
-from deftunes_contract.zones import branch
+from deftunes_contract.object_store import open_store
 from deftunes_lake.reading import read_branch
 from deftunes_lake.snapshots import branch_head, main_head
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name
@@ -34,8 +34,8 @@ class Workshop:
         ensure_tables(spark, settings)
 
     def run(self, entity: str, run_id: str = "r1"):
-        shelf, interval = self.landing.shelf, self.landing.interval
-        return run.transform(self.spark, self.settings, shelf, load(entity), interval, run_id)
+        store, interval = self.landing.store, self.landing.interval
+        return run.transform(self.spark, self.settings, store, load(entity), interval, run_id)
 
     def table(self, entity: str) -> str:
         return table_name(self.settings, entity)
@@ -59,7 +59,7 @@ def settings(spark_settings) -> TransformSettings:
 
 @pytest.fixture
 def shop(spark, settings, new_landing, tmp_path: Path) -> Workshop:
-    return Workshop(spark, settings, new_landing(open_shelf(str(tmp_path / "a [lake] {with} spaces"))))
+    return Workshop(spark, settings, new_landing(open_store(str(tmp_path / "a [lake] {with} spaces"))))
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def environment(spark, settings, monkeypatch, new_landing) -> Iterator[Workshop]
     for name, value in settings.model_dump(by_alias=True).items():
         if value not in (None, "") and name.startswith("DEFTUNES_"):
             monkeypatch.setenv(name, str(value))
-    shop = Workshop(spark, settings, new_landing(open_shelf(settings.lake)))
+    shop = Workshop(spark, settings, new_landing(open_store(settings.lake)))
     yield shop
-    for path in list(shop.landing.shelf.list("landing_zone")):
-        shop.landing.shelf.delete(path)
+    for path in list(shop.landing.store.list("landing_zone")):
+        shop.landing.store.delete(path)
 
 
 def test_good_rows_are_staged_in_the_contracts_columns_and_types(shop: Workshop, samples) -> None:
@@ -172,7 +172,7 @@ def test_a_month_of_nothing_but_bad_records_does_not_fail(shop: Workshop, sample
 @pytest.mark.parametrize("lie", [{"units": 3}, {"amount": Decimal("2.03")}, {"records": 2}])
 def test_what_does_not_add_up_is_refused_before_anything_is_written(shop: Workshop, samples, lie) -> None:
     shop.landing.land("sessions", [samples.session(1, items=[samples.item(), samples.item(price=5)])], **lie)
-    with pytest.raises(DataRefused, match="does not add up: expected .* found 1 records of 2 units worth 6.03"):
+    with pytest.raises(DataRejected, match="does not add up: expected .* found 1 records of 2 units worth 6.03"):
         shop.run("sessions")
     assert branch_head(shop.spark, shop.table("sessions"), "run_r1_20200201") is None
     assert shop.quarantined() == []
@@ -180,11 +180,11 @@ def test_what_does_not_add_up_is_refused_before_anything_is_written(shop: Worksh
 
 def test_nothing_is_staged_when_the_quarantine_cannot_be_written(shop: Workshop, samples, monkeypatch) -> None:
     def fail(*_: object) -> None:
-        raise Temporary("the quarantine is not there")
+        raise RetryableError("the quarantine is not there")
 
     monkeypatch.setattr(run, "replace_rows", fail)
     shop.landing.land("users", [samples.user(1), samples.user(2, user_name=None)])
-    with pytest.raises(Temporary):
+    with pytest.raises(RetryableError):
         shop.run("users")
     assert branch_head(shop.spark, shop.table("users"), "run_r1_20200201") is None
 
@@ -201,7 +201,7 @@ def test_a_delivery_replaced_while_it_is_read_is_temporary(shop: Workshop, sampl
         return lines
 
     monkeypatch.setattr(run, "read_lines", replaced_meanwhile)
-    with pytest.raises(Temporary, match="changed"):
+    with pytest.raises(RetryableError, match="changed"):
         shop.run("users")
 
 
@@ -229,7 +229,7 @@ def test_the_entry_point_maps_ends_to_exit_codes(environment: Workshop, samples,
     assert main(["users", *month]) == ExitCode.TEMPORARY  # nothing was delivered
     made = environment.landing.land("users", [samples.user(1)])
     folder = environment.landing.folder(load("users"))
-    environment.landing.shelf.write(f"{folder}/{made.objects[0].name}", b"tampered")
+    environment.landing.store.write(f"{folder}/{made.objects[0].name}", b"tampered")
     assert main(["users", *month]) == ExitCode.TEMPORARY
     environment.landing.land("users", [samples.user(1)], units=5)
     assert main(["users", *month]) == ExitCode.REFUSED

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.settings import from_environment
 from deftunes_serving import freshness
 from deftunes_serving.__main__ import work
@@ -37,7 +37,7 @@ def test_a_month_that_is_due_is_a_warning_and_one_that_is_missed_is_refused(
     ages = {name: datetime.now(UTC) - timedelta(days=days) for name in ("users", "sessions", "songs")}
     monkeypatch.setattr(freshness, "published_at", lambda settings: ages)
     if status == "error":
-        with pytest.raises(DataRefused, match=r"too old .*users 20.* UTC \(error\)"):
+        with pytest.raises(DataRejected, match=r"too old .*users 20.* UTC \(error\)"):
             work(["freshness"])
     else:
         assert work(["freshness"]).count(f"({status})") == 3
@@ -46,7 +46,7 @@ def test_a_month_that_is_due_is_a_warning_and_one_that_is_missed_is_refused(
 def test_a_table_that_was_never_published_is_too_old(lake, golden, environment):
     golden()
     lake.catalog.drop_table(f"{lake.database}.songs")
-    with pytest.raises(DataRefused, match=r"songs 1970-01-01 00:00:00 UTC \(error\), users 20.* \(pass\)"):
+    with pytest.raises(DataRejected, match=r"songs 1970-01-01 00:00:00 UTC \(error\), users 20.* \(pass\)"):
         work(["freshness"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.exits import DataRefused, ExitCode, StageError, Temporary, UsageError
+from deftunes_contract.errors import DataRejected, ExitCode, RetryableError, StageError, UsageError
 from deftunes_serving.__main__ import main, parser
 
 PROJECT = Path(__file__).parents[2] / "jobs" / "dbt"
@@ -31,7 +31,7 @@ def test_a_failed_test_names_itself_its_model_and_its_rows(lake, built, sell, bu
     before = built()
     bad = [sell(f"bad{n}", 0, "TR-1", "2.50", user="u-ada") for n in range(3)]
     lake.publish("sessions", "2020-02-01", [*bad, sell("bad0", 0, "TR-1", "0.10", user="u-ada")])
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         build()
     assert refused.value.exit_code == 65
     sentence = str(refused.value)
@@ -72,14 +72,14 @@ def test_data_files_that_cannot_be_read_are_temporary(lake, built, build):
     before = built()
     for file in lake.root.glob("transform_zone/**/songs/**/*.parquet"):
         file.unlink()
-    with pytest.raises(Temporary, match="model int_catalogue: .*IO Error"):
+    with pytest.raises(RetryableError, match="model int_catalogue: .*IO Error"):
         build()
     assert built() == before
 
 
 def test_a_fault_while_dbt_connects_keeps_its_meaning(lake, built, build):
     Path(lake.table("users").metadata_location).unlink()
-    with pytest.raises(Temporary, match="^published table users at"):
+    with pytest.raises(RetryableError, match="^published table users at"):
         build()
 
 

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from random_shop import random_month
 
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
 
 MONTHS = tuple(Interval.months(date(2020, 1, 1), date(2020, 4, 1)))
@@ -55,7 +55,7 @@ def test_a_build_reads_its_months_only(lake, sell, build):
     build("2020-02-01", "2020-03-01")
     assert sums(lake) == {"2020-02-01": "0.50", "2020-03-01": "0.75", "2020-04-01": "0.50"}
     # whoever reads history notices the missing files
-    with pytest.raises(Temporary, match="fact_session"):
+    with pytest.raises(RetryableError, match="fact_session"):
         build("2020-02-01", "2020-03-01", "--full-refresh")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_serving.settings import ServingSettings
 
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import StageError, Temporary, UsageError
+from deftunes_contract.errors import RetryableError, StageError, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.published import TABLES, attach
 
@@ -116,7 +116,7 @@ def test_nothing_is_downloaded_or_installed(lake, connection, monkeypatch, tmp_p
 
 
 def test_a_lake_without_a_catalog_says_so(connection, tmp_path):
-    with pytest.raises(Temporary, match=r"expected the lake's catalog at .*catalog\.db, found none"):
+    with pytest.raises(RetryableError, match=r"expected the lake's catalog at .*catalog\.db, found none"):
         attach(connection, LakeSettings(lake=str(tmp_path)))
 
 
@@ -132,13 +132,13 @@ def test_a_table_that_lost_a_column_breaks_its_contract(lake, sell, connection):
         update.delete_column("artist_mbid")
     with pytest.raises(StageError, match="published table songs .* contract 1.0.0.*artist_mbid") as fault:
         attach(connection, lake.settings)
-    assert not isinstance(fault.value, Temporary)
+    assert not isinstance(fault.value, RetryableError)
 
 
 def test_a_metadata_file_that_is_gone_is_temporary(lake, sell, connection):
     fill(lake, sell)
     Path(lake.table("users").metadata_location).unlink()
-    with pytest.raises(Temporary, match="published table users"):
+    with pytest.raises(RetryableError, match="published table users"):
         attach(connection, lake.settings)
 
 

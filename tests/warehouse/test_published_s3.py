@@ -10,7 +10,7 @@ import pytest
 from aws_fakes import REGION, aws_fakes
 from pyiceberg.catalog.glue import GlueCatalog
 
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.distant import brought, client_of, fetch
 from deftunes_serving.published import attach
@@ -97,7 +97,7 @@ def test_without_credentials_the_setting_is_named(cloud_lake, settings, sell, mo
 def test_a_cloud_that_does_not_answer_is_temporary(cloud, settings, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with duckdb.connect() as connection, pytest.raises(Temporary, match="Glue database deftunes_transform"):
+    with duckdb.connect() as connection, pytest.raises(RetryableError, match="Glue database deftunes_transform"):
         attach(connection, settings)
 
 
@@ -130,7 +130,9 @@ def test_of_two_builds_at_once_one_is_public_and_the_other_says_so(distant, tmp_
     uri = "s3://shop/show/serving.duckdb"
     for first in (True, False):  # nothing there yet, and something there
         mine, theirs = tmp_path / f"mine{first}", tmp_path / f"theirs{first}"
-        refused = pytest.raises(Temporary, match="newer s3://shop/show/serving.duckdb while this one worked.*again")
+        refused = pytest.raises(
+            RetryableError, match="newer s3://shop/show/serving.duckdb while this one worked.*again"
+        )
         with refused, brought(distant, uri, mine):
             with brought(distant, uri, theirs):
                 theirs.write_bytes(f"theirs {first}".encode())

@@ -15,7 +15,7 @@ import pytest
 from redshift_dialect import findings
 
 from deftunes_contract.entity import ENTITIES, load
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_serving.__main__ import work
 from deftunes_serving.published import sql_type
 

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 import structlog
 
-from deftunes_contract.exits import StageError, Temporary
+from deftunes_contract.errors import RetryableError, StageError
 from deftunes_serving.showcase import rebuilt
 
 KILLED_AT = {
@@ -159,7 +159,7 @@ def test_waiting_names_the_holder_and_ends(tmp_path):
     file.write_bytes(b"old")
     mine = os.getpid()
     held = rf"another build \(process {mine}\) has held .*serving\.duckdb\.lock"
-    with rebuilt(file, 1), structlog.testing.capture_logs() as logs, pytest.raises(Temporary, match=held):
+    with rebuilt(file, 1), structlog.testing.capture_logs() as logs, pytest.raises(RetryableError, match=held):
         rebuilt(file, 0.5).__enter__()
     assert logs[0]["event"] == f"waiting for another build, process {mine}"
 
@@ -219,7 +219,7 @@ def test_a_file_that_another_program_writes_is_left_alone(tmp_path):
     file = tmp_path / "serving.duckdb"
     file.write_bytes(b"old")
     (tmp_path / "serving.duckdb.wal").write_bytes(b"log")
-    with pytest.raises(Temporary, match=r"serving\.duckdb\.wal exists"), rebuilt(file, 1):
+    with pytest.raises(RetryableError, match=r"serving\.duckdb\.wal exists"), rebuilt(file, 1):
         pytest.fail("a build on a file that is being written")
 
 

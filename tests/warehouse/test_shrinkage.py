@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from deftunes_contract.exits import DataRefused, UsageError
+from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_serving.lineage import ever_held, rolled_back
 
 JANUARY, FEBRUARY = "2020-02-01", "2020-03-01"
@@ -52,7 +52,7 @@ def test_a_lost_catalog_does_not_empty_the_dimensions(lake, sell, build, served,
     before = served()
     begin_anew()
     publish(lake, sell, FEBRUARY, [20], tracks=[20])
-    with pytest.raises(DataRefused) as refused:
+    with pytest.raises(DataRejected) as refused:
         build(*SECOND)
     sentence = str(refused.value)
     assert "dim_users 11 → 1 members with sales, 11 would become unknown" in sentence
@@ -68,7 +68,7 @@ def test_nor_does_a_full_refresh_pass_by(lake, sell, build, served, begin_anew):
     before = served()
     begin_anew()
     publish(lake, sell, FEBRUARY, [20], tracks=[20])
-    with pytest.raises(DataRefused, match=r"2020-01 11 → 0 sales \(5\.50 → 0\.00 USD\).*--allow-shrink sessions"):
+    with pytest.raises(DataRejected, match=r"2020-01 11 → 0 sales \(5\.50 → 0\.00 USD\).*--allow-shrink sessions"):
         build(*SECOND, "--full-refresh")
     assert served() == before
 
@@ -78,7 +78,7 @@ def test_nor_does_asking_for_the_very_month_that_is_lost(lake, build, served, be
     begin_anew()
     for name in ("users", "songs", "sessions"):
         lake.table(name)
-    with pytest.raises(DataRefused, match="2020-01 11 → 0 sales"):
+    with pytest.raises(DataRejected, match="2020-01 11 → 0 sales"):
         build(*FIRST)
     assert served() == before
 
@@ -86,7 +86,7 @@ def test_nor_does_asking_for_the_very_month_that_is_lost(lake, build, served, be
 def test_an_emptied_catalog_file_is_a_lost_one(lake, build, served, begin_anew):
     before = served()
     begin_anew()
-    with pytest.raises(DataRefused, match="2020-01 11 → 0 sales"):
+    with pytest.raises(DataRejected, match="2020-01 11 → 0 sales"):
         build(*FIRST)
     assert served() == before
 
@@ -102,7 +102,7 @@ def test_the_cure_is_to_run_the_months_again(lake, sell, build, served, begin_an
 def test_one_lost_table_is_enough(lake, sell, build, served, begin_anew):
     begin_anew(keep=("songs", "sessions"))
     publish(lake, sell, FEBRUARY, [20], tracks=range(21))
-    with pytest.raises(DataRefused, match="dim_users 11 → 1 members with sales") as refused:
+    with pytest.raises(DataRejected, match="dim_users 11 → 1 members with sales") as refused:
         build(*SECOND)
     assert "dim_songs" not in str(refused.value)
 
@@ -113,10 +113,10 @@ def test_a_restatement_that_drops_buyers_stops_and_passes_by_name(lake, sell, bu
     before = served()
     lake.publish("users", JANUARY, [{"user_id": "u0"}])
     lake.publish("users", FEBRUARY, [{"user_id": "u1"}])
-    with pytest.raises(DataRefused, match="dim_users 11 → 2 members with sales, 9 would become unknown"):
+    with pytest.raises(DataRejected, match="dim_users 11 → 2 members with sales, 9 would become unknown"):
         build(FIRST[0], SECOND[1])
     assert served() == before
-    with pytest.raises(DataRefused, match="dim_users"):
+    with pytest.raises(DataRejected, match="dim_users"):
         build(FIRST[0], SECOND[1], "--allow-shrink", "songs")
     with pytest.raises(UsageError, match="--allow-shrink users:2020-03"):
         build(FIRST[0], SECOND[1], "--allow-shrink", "users:2020-03")
@@ -156,7 +156,7 @@ def test_a_rollback_of_the_asked_month_is_meant(lake, sell, build, served):
     rows = table.scan(row_filter=f"ingest_on = '{JANUARY}'").to_arrow()
     table.overwrite(rows, f"ingest_on = '{JANUARY}'", snapshot_properties={"deftunes-rollback": JANUARY})
     assert rolled_back(lake.settings, "users", [date(2020, 2, 1), date(2020, 3, 1)]) == {date(2020, 2, 1)}
-    with pytest.raises(DataRefused, match="dim_users"):
+    with pytest.raises(DataRejected, match="dim_users"):
         build(*SECOND)
     build(*FIRST)
     assert lake.value("SELECT count(*) FROM deftunes_serving.dim_users") == 2

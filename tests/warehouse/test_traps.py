@@ -10,7 +10,7 @@ import duckdb
 import pytest
 import yaml
 
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_serving.published import attach
 
 PROJECT = Path(__file__).parents[2] / "jobs" / "dbt"
@@ -86,7 +86,7 @@ def test_trap_7_models_name_each_other_by_ref_and_the_lake_by_source(model):
 def test_trap_7_a_build_runs_the_tests_and_publishes_nothing_that_fails_them(lake, golden, sell, build):
     golden()
     lake.publish("sessions", "2020-02-01", [sell("s9", 0, "TR-1", "5.00", user="u-ada")])
-    with pytest.raises(DataRefused, match="prices_are_between_0_and_2"):
+    with pytest.raises(DataRejected, match="prices_are_between_0_and_2"):
         build("2020-01-01", "2020-02-01")
     assert not lake.serving.exists()
 

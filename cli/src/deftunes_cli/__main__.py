@@ -28,10 +28,10 @@ from deftunes_cli.progress import progress_for
 from deftunes_cli.record import RunRecord
 from deftunes_cli.terminal import plain
 from deftunes_contract.allowances import METAVAR, Allowances, Guard
-from deftunes_contract.exits import ExitCode, NothingToDo, StageError, Temporary
+from deftunes_contract.errors import ExitCode, NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
-from deftunes_contract.places import in_s3, local_folder
+from deftunes_contract.paths import in_s3, local_folder
 from deftunes_contract.provisional import HELP as PARTIAL_HELP
 from deftunes_contract.redaction import redact
 from deftunes_contract.settings import LakeSettings, LogSettings, from_environment
@@ -225,7 +225,7 @@ def _run(home: Home, plan: runs.Plan) -> RunRecord:
         with progress_for(Console(stderr=True)) as progress:
             return runs.execute(plan, home, progress)
     except KeyboardInterrupt:
-        raise Temporary("interrupted; nothing half-done is public, run the same command again") from None
+        raise RetryableError("interrupted; nothing half-done is public, run the same command again") from None
 
 
 def _finish(home: Home, record: RunRecord) -> None:

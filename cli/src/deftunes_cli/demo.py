@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from deftunes_cli.home import Home
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_simulator.config import WorldConfig
 from deftunes_simulator.errors import ConfigError, DatabaseUnavailable, WorldUnavailable
 from deftunes_simulator.world import World, start_world
@@ -64,7 +64,7 @@ def world(home: Home, config: WorldConfig) -> Iterator[World]:
     except ConfigError as impossible:
         raise UsageError(str(impossible)) from None
     except (DatabaseUnavailable, WorldUnavailable) as away:
-        raise Temporary(f"the simulated shop did not start: {away}") from None
+        raise RetryableError(f"the simulated shop did not start: {away}") from None
     with running:
         if config.scale <= SMALL_SCALE:
             os.environ.setdefault("DEFTUNES_SPARK_SMALL", "true")

@@ -13,7 +13,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deftunes_contract.places import local_folder
+from deftunes_contract.paths import local_folder
 
 DEFAULT_HOME = ".deftunes"
 

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from deftunes_contract.entity import ENTITIES, Entity, Field, load
-from deftunes_contract.exits import ExitCode
+from deftunes_contract.errors import ExitCode
 
 DOCS = Path("docs")
 HEAD = "<!-- written by `python -m deftunes_cli.pages`; change the code, not this page -->\n\n"

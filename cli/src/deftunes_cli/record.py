@@ -44,7 +44,7 @@ class RunRecord(BaseModel):
     steps: list[Step] = []
 
     def save(self, home: Home) -> Path:
-        """Write the record, replacing atomically. Raises DataRefused for a run id that is no name of a file."""
+        """Write the record, replacing atomically. Raises DataRejected for a run id that is no name of a file."""
         home.runs.mkdir(parents=True, exist_ok=True)
         target = home.runs / f"{path_part(self.run_id, 'run id')}.json"
         aside = target.with_suffix(".tmp")

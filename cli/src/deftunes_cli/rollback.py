@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from deftunes_cli import stages
 from deftunes_cli.stages import Call
 from deftunes_contract.allowances import Allowances
-from deftunes_contract.exits import NothingToDo, StageError
+from deftunes_contract.errors import NothingToDo, StageError
 from deftunes_contract.interval import Interval
 
 

@@ -22,7 +22,7 @@ from deftunes_cli.home import Home
 from deftunes_cli.record import RunRecord, Step
 from deftunes_cli.stages import Call
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
-from deftunes_contract.exits import ExitCode, NothingToDo, StageError
+from deftunes_contract.errors import ExitCode, NothingToDo, StageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.names import clean_run_id
 from deftunes_contract.provisional import running, utc_now

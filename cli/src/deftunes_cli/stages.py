@@ -104,7 +104,7 @@ def warm_up() -> None:
 
 
 def _open_session() -> None:
-    from deftunes_contract.exits import StageError
+    from deftunes_contract.errors import StageError
     from deftunes_contract.settings import from_environment
     from deftunes_lake.session import open_session
     from deftunes_lake.settings import SparkSettings

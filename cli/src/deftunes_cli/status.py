@@ -16,12 +16,12 @@ from deftunes_cli.terminal import in_markup, plain
 from deftunes_cli.verify.snapshots import published_intervals, read_metadata, table_locations
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import RECEIPT
+from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.provisional import advice, utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.redaction import redact
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.shelf import Shelf, open_shelf
-from deftunes_contract.zones import RECEIPT
 
 
 class IntervalStatus(BaseModel):
@@ -99,12 +99,12 @@ class Status(BaseModel):
 
 def status_of(home: Home, settings: LakeSettings, serving: Path) -> Status:
     """Read the state of a platform; an empty one gives an empty status."""
-    shelf = open_shelf(settings.lake)
+    store = open_store(settings.lake)
     locations = table_locations(settings)
     found: list[IntervalStatus] = []
     for name in ENTITIES:
         published = published_intervals(name, read_metadata(locations[name])) if name in locations else {}
-        receipts = _receipts(shelf, name)
+        receipts = _receipts(store, name)
         for ingest_on in sorted({*published, *receipts}):
             receipt, public = receipts.get(ingest_on), published.get(ingest_on)
             found.append(
@@ -128,14 +128,14 @@ def status_of(home: Home, settings: LakeSettings, serving: Path) -> Status:
     )
 
 
-def _receipts(shelf: Shelf, name: str) -> dict[date, Receipt]:
+def _receipts(store: ObjectStore, name: str) -> dict[date, Receipt]:
     """Deliveries of an entity by ingest_on."""
     entity = load(name)
     found: dict[date, Receipt] = {}
-    for path in shelf.list(entity.landing_folder):
+    for path in store.list(entity.landing_folder):
         if path.endswith(f"/{RECEIPT}"):
             ingest_on = date.fromisoformat(path.rsplit("ingest_on=", 1)[1].split("/", 1)[0])
-            receipt = find_receipt(shelf, entity, ingest_on)
+            receipt = find_receipt(store, entity, ingest_on)
             if receipt is not None:
                 found[ingest_on] = receipt
     return found

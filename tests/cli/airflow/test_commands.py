@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deftunes_cli.airflow import follow
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
 
 MONTHS = ("--pipeline", "api", "--start", "2020-01-01", "--end", "2020-03-01")
@@ -369,7 +369,7 @@ def test_ctrl_c_leaves_the_runs_alone(stand: Stand, call: Call, monkeypatch: pyt
     # not time.sleep itself: other threads of this process sleep too, and would be interrupted in its stead
     monkeypatch.setattr(follow, "time", SimpleNamespace(sleep=interrupted))
     code, _, err = call(*BACKFILL)
-    assert code == Temporary.exit_code
+    assert code == RetryableError.exit_code
     assert "stopped following; backfill 7 of deftunes_api_pipeline_dag goes on" in err
     assert [run["state"] for run in stand.runs] == ["queued", "queued"]
     assert not [path for method, path, _ in stand.asked if "cancel" in path]

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from deftunes_cli.__main__ import app, main
 from deftunes_cli.cloud.outputs import Outputs, read_outputs
 from deftunes_cli.cloud.values import render, values_of
-from deftunes_contract.exits import ExitCode, UsageError
+from deftunes_contract.errors import ExitCode, UsageError
 
 REPOSITORY = Path(__file__).parents[3]
 CHART = REPOSITORY / "charts" / "deftunes"

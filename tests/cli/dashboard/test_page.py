@@ -109,7 +109,7 @@ HOSTILE = (
 @pytest.mark.parametrize("text", HOSTILE)
 def test_gates_and_steps_cannot_bring_elements(platform: Any, text: str) -> None:
     """What a gate said of failing rows, and what stands beside the page's own attributes."""
-    found = find_gate_result(platform.shelf, "users", date(2020, 3, 1), "first")
+    found = find_gate_result(platform.store, "users", date(2020, 3, 1), "first")
     assert found is not None
     broken = found.rules[0].model_copy(
         update={"passed": False, "observed": text, "expected": text, "examples": (text,), "description": text}
@@ -122,7 +122,7 @@ def test_gates_and_steps_cannot_bring_elements(platform: Any, text: str) -> None
         "judged_at": START + timedelta(days=9),
     }
     content = found.model_copy(update=hostile).to_json()
-    platform.shelf.write("quality/users/ingest_on=2020-03-01/run=x/result.json", content)
+    platform.store.write("quality/users/ingest_on=2020-03-01/run=x/result.json", content)
     parsed = _Parsed(written(platform))
     assert parsed.scripts == 3, "two that run, one that is data"
     assert not {name for name in parsed.names if name.startswith("on")}
@@ -187,11 +187,11 @@ def test_a_delivery_that_waits(bare_platform: Any, make_users: Callable[..., Any
 
 
 def test_a_closed_gate_is_said_at_the_top(platform: Any) -> None:
-    found = find_gate_result(platform.shelf, "users", date(2020, 3, 1), "first")
+    found = find_gate_result(platform.store, "users", date(2020, 3, 1), "first")
     assert found is not None
     rules = (found.rules[0].model_copy(update={"passed": False, "observed": 7.0}), *found.rules[1:])
     later = {"run_id": "second", "passed": False, "judged_at": START + timedelta(days=9), "rules": rules}
-    write_gate_result(platform.shelf, found.model_copy(update=later))
+    write_gate_result(platform.store, found.model_copy(update=later))
     seen = words(written(platform))
     assert "all figures reconcile 1 gate closed page of" in seen
     assert "Gates passed 5 of 6" in seen

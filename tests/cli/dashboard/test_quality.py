@@ -12,7 +12,7 @@ from deftunes_cli.dashboard.quality import MONTHS_SHOWN, gates, latest_results
 from deftunes_contract.entity import Severity
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
 from deftunes_contract.interval import Interval
-from deftunes_contract.shelf import FolderShelf
+from deftunes_contract.object_store import LocalStore
 
 
 def rule(**more: Any) -> RuleResult:
@@ -44,15 +44,15 @@ FEBRUARY, MARCH = date(2020, 2, 1), date(2020, 3, 1)
 
 
 def test_the_last_decision_counts(tmp_path: Path) -> None:
-    shelf = FolderShelf(tmp_path)
+    store = LocalStore(tmp_path)
     for run_id, hour in (("early", 1), ("late", 3), ("middle", 2)):
-        write_gate_result(shelf, result(FEBRUARY, rule(), run_id=run_id, hour=hour))
-    shelf.write("quality/sessions/ingest_on=2020-02-01/run=late/index.html", b"data docs")
-    assert latest_results(shelf)["sessions", FEBRUARY].run_id == "late"
+        write_gate_result(store, result(FEBRUARY, rule(), run_id=run_id, hour=hour))
+    store.write("quality/sessions/ingest_on=2020-02-01/run=late/index.html", b"data docs")
+    assert latest_results(store)["sessions", FEBRUARY].run_id == "late"
 
 
 def test_no_gates_yet(tmp_path: Path) -> None:
-    assert latest_results(FolderShelf(tmp_path)) == {}
+    assert latest_results(LocalStore(tmp_path)) == {}
     assert gates({}, tmp_path) == ()
 
 

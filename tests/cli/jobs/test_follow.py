@@ -15,7 +15,7 @@ import pytest
 from deftunes_cli.jobs import work
 from deftunes_cli.jobs.cluster import Cluster
 from deftunes_cli.jobs.states import Verdict
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 
 RUNNING: dict[str, Any] = {"running": {}}
 
@@ -113,7 +113,7 @@ def test_an_api_server_that_restarts_is_waited_for(cluster: Cluster, world: Any,
 
 def test_an_api_server_that_stays_away_ends_with_75_and_says_how_to_go_on(cluster: Cluster, world: Any) -> None:
     world.faults = [("GET", "/pods", 503)] * 100
-    with pytest.raises(Temporary, match=r"503.*the job goes on: .*job logs j --follow --namespace music"):
+    with pytest.raises(RetryableError, match=r"503.*the job goes on: .*job logs j --follow --namespace music"):
         _follow(cluster)
 
 
@@ -142,7 +142,7 @@ def test_why_it_waits_is_said_once_and_it_goes_on_waiting(cluster: Cluster, worl
     reason = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     world.pods = [{"metadata": {"name": "a"}, "status": {"phase": "Pending", "conditions": [reason]}}]
     said: list[str] = []
-    with pytest.raises(Temporary, match=r"not over after 0.5 seconds; the job goes on"):
+    with pytest.raises(RetryableError, match=r"not over after 0.5 seconds; the job goes on"):
         work.follow(cluster, "j", said.append, said.append, 0.5)
     assert said == ["j waits: Unschedulable: 0/1 nodes"]
 
@@ -150,7 +150,7 @@ def test_why_it_waits_is_said_once_and_it_goes_on_waiting(cluster: Cluster, worl
 def test_a_quota_is_named(cluster: Cluster, world: Any) -> None:
     world.events = [{"reason": "FailedCreate", "message": "exceeded quota: small"}]
     said: list[str] = []
-    with pytest.raises(Temporary):
+    with pytest.raises(RetryableError):
         work.follow(cluster, "j", said.append, said.append, 0.3)
     assert said == ["j waits: FailedCreate: exceeded quota: small"]
 
@@ -168,6 +168,6 @@ def test_ctrl_c_leaves_the_job(cluster: Cluster, world: Any, stream: Any) -> Non
     world.pod("a", RUNNING)
     world.streams = {"a": [stream(_lines(0), "stall")]}
     threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT)).start()
-    with pytest.raises(Temporary, match=r"stopped following; the job goes on: .*job cancel j"):
+    with pytest.raises(RetryableError, match=r"stopped following; the job goes on: .*job cancel j"):
         _follow(cluster)
     assert "j" in world.jobs

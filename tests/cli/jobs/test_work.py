@@ -14,7 +14,7 @@ import pytest
 from deftunes_cli.jobs import work
 from deftunes_cli.jobs.cluster import Cluster
 from deftunes_cli.jobs.workload import call_of, cron_job_name, job_of
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 
 MONTH = ("2020-01-01", "2020-02-01")
 WHEN = ["--start", *MONTH[:1], "--end", *MONTH[1:], "--run-id", "r"]
@@ -113,7 +113,7 @@ def test_a_missing_right_names_verb_and_resource(cluster: Cluster, world: Any) -
 
 def test_no_cluster_is_said(cluster: Cluster) -> None:
     cluster.api.configuration.host = "http://127.0.0.1:9"
-    with pytest.raises(Temporary, match="expected a Kubernetes API server at http://127.0.0.1:9, found none"):
+    with pytest.raises(RetryableError, match="expected a Kubernetes API server at http://127.0.0.1:9, found none"):
         work.rows(cluster)
 
 

@@ -12,7 +12,7 @@ import pytest
 from pyiceberg.expressions import And, EqualTo
 
 from deftunes_cli.verify import verify
-from deftunes_contract import zones
+from deftunes_contract import layout
 from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import Receipt, find_receipt
@@ -125,13 +125,13 @@ def test_a_row_lost_between_landing_and_staging(bare_platform: Any, make_users: 
 
 def test_a_tampered_landing_object(platform: Any) -> None:
     path = landed_path(platform, "songs")
-    lines = gzip.decompress(platform.shelf.read(path)).replace(b"Title 1", b"Title X")
-    platform.shelf.write(path, gzip.compress(lines))
+    lines = gzip.decompress(platform.store.read(path)).replace(b"Title 1", b"Title X")
+    platform.store.write(path, gzip.compress(lines))
     assert "expected sha256 " in only_fault(platform, "songs 2020-01", "landed object")
 
 
 def test_a_delivery_that_vanished(platform: Any) -> None:
-    platform.shelf.delete(zones.receipt(load("users").landing_folder, INGEST))
+    platform.store.delete(layout.receipt(load("users").landing_folder, INGEST))
     assert hops(platform) == [("users 2020-01", "delivery")]
 
 
@@ -218,12 +218,12 @@ def test_no_serving_file(platform: Any) -> None:
 
 
 def landed_path(platform: Any, entity: str) -> str:
-    receipt = find_receipt(platform.shelf, load(entity), INGEST)
+    receipt = find_receipt(platform.store, load(entity), INGEST)
     assert receipt is not None
-    return f"{zones.delivery(load(entity).landing_folder, INGEST)}/{receipt.objects[0].name}"
+    return f"{layout.landing_path(load(entity).landing_folder, INGEST)}/{receipt.objects[0].name}"
 
 
 def change_receipt(platform: Any, entity: str, change: Callable[[Receipt], Receipt]) -> None:
-    receipt = find_receipt(platform.shelf, load(entity), INGEST)
+    receipt = find_receipt(platform.store, load(entity), INGEST)
     assert receipt is not None
-    platform.shelf.write(zones.receipt(load(entity).landing_folder, INGEST), change(receipt).to_json())
+    platform.store.write(layout.receipt(load(entity).landing_folder, INGEST), change(receipt).to_json())

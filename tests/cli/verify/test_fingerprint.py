@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deftunes_cli.verify.fingerprint import fingerprint
 from deftunes_cli.verify.model import Content
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
 
 COLUMNS = {"b_text": "varchar", "a_price": "decimal(10,2)", "c_at": "timestamp", "d_ratio": "double", "e_ok": "boolean"}
 

@@ -18,8 +18,8 @@ from moto import mock_aws
 from rich.console import Console
 
 from deftunes_cli.verify import render, snapshots, verification, verify
-from deftunes_contract import zones
-from deftunes_contract.exits import NothingToDo, StageError, Temporary
+from deftunes_contract import layout
+from deftunes_contract.errors import NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings
 
@@ -145,20 +145,20 @@ def test_a_table_that_moves_meanwhile_is_looked_at_again(platform: Any, monkeypa
 
 def test_a_table_that_never_rests_is_not_reported_on(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _moving(monkeypatch, platform, 3)
-    with pytest.raises(Temporary, match="changed while they were verified"):
+    with pytest.raises(RetryableError, match="changed while they were verified"):
         verify(platform.settings, platform.serving)
 
 
 def test_a_serving_file_that_is_no_database(platform: Any) -> None:
     platform.serving.write_text("not a database" * 1000)
-    with pytest.raises(Temporary, match="expected a serving database that can be read"):
+    with pytest.raises(RetryableError, match="expected a serving database that can be read"):
         verify(platform.settings, platform.serving)
 
 
 def test_a_tag_on_a_snapshot_that_no_transform_made(platform: Any) -> None:
     table = platform.append("users", [platform.months["users", JANUARY.ingest_on].rows[0]])
     head = table.current_snapshot().snapshot_id
-    table.manage_snapshots().create_tag(head, zones.interval_tag(MARCH.ingest_on)).commit()
+    table.manage_snapshots().create_tag(head, layout.interval_tag(MARCH.ingest_on)).commit()
     with pytest.raises(StageError, match="no deftunes properties"):
         verify(platform.settings, platform.serving)
 

@@ -13,7 +13,7 @@ import pytest
 from random_shop import random_month
 from redshift_dialect import findings
 
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval
 from deftunes_serving.__main__ import work
 
@@ -103,7 +103,7 @@ def test_a_failed_test_leaves_what_readers_see(lake, built, build_redshift, sell
     built.fill()
     built.run()
     with pytest.raises(
-        DataRefused, match=r"prices_are_between_0_and_2 .*3 failing rows.*deftunes_serving .* as it was"
+        DataRejected, match=r"prices_are_between_0_and_2 .*3 failing rows.*deftunes_serving .* as it was"
     ):
         build_redshift()
     assert built.content() == before

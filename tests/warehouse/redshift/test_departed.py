@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 
 JANUARY, FEBRUARY = "2020-02-01", "2020-03-01"
 
@@ -43,7 +43,7 @@ def test_sold_members_stay_and_lost_ones_stop_the_build(lake, sell, warehouse, b
     lake.publish("users", JANUARY, [])
     lake.publish("users", FEBRUARY, [{"user_id": "u9"}])
     warehouse.fill()
-    with pytest.raises(DataRefused, match="dim_users 2 → 0 members with sales, 2 would become unknown"):
+    with pytest.raises(DataRejected, match="dim_users 2 → 0 members with sales, 2 would become unknown"):
         build_redshift("2020-02-01", "2020-03-01")
     assert warehouse.content() == before
     build_redshift("2020-02-01", "2020-03-01", "--allow-shrink", "users")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_serving.__main__ import main, work
 
 JANUARY = ("build", "--start", "2020-01-01", "--end", "2020-02-01")
@@ -38,7 +38,7 @@ def test_a_build_that_has_waited_long_enough_gives_up(built, build_redshift, env
     with built.redshift.direct() as other:
         other.autocommit = False
         other.execute("LOCK TABLE deftunes_staging.build_lock")
-        with pytest.raises(Temporary, match=r"another build has held .*build_lock .* for 1 s; nothing was built"):
+        with pytest.raises(RetryableError, match=r"another build has held .*build_lock .* for 1 s; nothing was built"):
             build_redshift()
         other.rollback()
     assert built.content() == before
@@ -48,7 +48,7 @@ def test_a_build_that_lost_its_lock_publishes_nothing(built, lake, sell, build_r
     before = built.content()
     lake.publish("sessions", "2020-02-01", [sell("new", 0, "TR-1", "0.40", user="u-ada")])
     built.fill()
-    lost = pytest.raises(Temporary, match=r"held the lock of this build broke .* nothing was published")
+    lost = pytest.raises(RetryableError, match=r"held the lock of this build broke .* nothing was published")
     with built.redshift.cut_before(r"^select 1$"), lost:
         build_redshift()
     assert built.content() == before
@@ -63,7 +63,7 @@ def test_a_server_that_goes_away_is_temporary_and_nothing_is_public(built, lake,
     before = built.content()
     lake.publish("sessions", "2020-02-01", [sell("new", 0, "TR-1", "0.40", user="u-ada")])
     built.fill()
-    with built.redshift.cut_before(statement) as met, pytest.raises(Temporary):
+    with built.redshift.cut_before(statement) as met, pytest.raises(RetryableError):
         build_redshift()
     assert met
     assert built.content() == before

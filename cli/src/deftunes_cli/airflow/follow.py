@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from deftunes_cli.airflow import runs as read
 from deftunes_cli.airflow.server import Airflow, Json
-from deftunes_contract.exits import DataRefused, StageError, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError, StageError
 
 Say = Callable[[str], None]
 
@@ -34,15 +34,15 @@ class Following:
     def to_the_end(self, write: Say) -> str:
         """Until all runs are over, a line to `write` for every change; a sentence about the success.
 
-        Raises DataRefused (a gate closed), StageError (a run failed), Temporary (following was given up).
+        Raises DataRejected (a gate closed), StageError (a run failed), RetryableError (following was given up).
         """
         try:
             while not self._round(write):
                 time.sleep(self.airflow.pace.poll)
         except KeyboardInterrupt:
-            raise Temporary(f"stopped following; {self._goes_on()}") from None
-        except Temporary as gone:
-            raise Temporary(f"{gone}; {self._goes_on()}") from gone
+            raise RetryableError(f"stopped following; {self._goes_on()}") from None
+        except RetryableError as gone:
+            raise RetryableError(f"{gone}; {self._goes_on()}") from gone
         return self._verdict()
 
     def _round(self, write: Say) -> bool:
@@ -89,7 +89,7 @@ class Following:
             for month, failures in self._failures.items()
         )
         refused = any(failure.refused for failures in self._failures.values() for failure in failures)
-        kind = DataRefused if refused else StageError
+        kind = DataRejected if refused else StageError
         raise kind(f"{self.name}: {len(self._failures)} of {len(self._over)} runs failed: {told}. {self.again}")
 
     def _goes_on(self) -> str:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from deftunes_cli.airflow.server import Airflow, Json, part
-from deftunes_contract.exits import ExitCode, StageError
+from deftunes_contract.errors import ExitCode, StageError
 
 OVER = ("success", "failed")
 QUALITY = "quality_"

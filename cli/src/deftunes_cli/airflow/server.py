@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 
 if TYPE_CHECKING:  # a tenth of a second to import: `deftunes --help` must not pay for it
     import httpx
@@ -62,14 +62,14 @@ class Airflow:
     def get(self, path: str, *, following: bool = False, **query: object) -> Json:
         """GET below /api/v2, asked again when the server does not answer; longer while following a run.
 
-        Raises Missing (404), UsageError (other refusals), Temporary (no sensible answer).
+        Raises Missing (404), UsageError (other refusals), RetryableError (no sensible answer).
         """
         attempts = self.pace.attempts_following if following else self.pace.attempts
         pause = self.pace.back_off
         for attempt in range(1, attempts + 1):
             try:
                 return self._once("GET", path, params={key: str(value) for key, value in query.items()})
-            except Temporary:
+            except RetryableError:
                 if attempt == attempts:
                     raise
                 time.sleep(pause)
@@ -79,7 +79,7 @@ class Airflow:
     def post(self, path: str, body: Json) -> Json:
         """POST below /api/v2, once: an answer that was lost may have been a yes.
 
-        Raises Missing (404), Taken (409), UsageError (other refusals), Temporary (no sensible answer).
+        Raises Missing (404), Taken (409), UsageError (other refusals), RetryableError (no sensible answer).
         """
         return self._once("POST", path, json=body)
 
@@ -123,7 +123,7 @@ class Airflow:
         try:
             return self._client.request(method, path, timeout=self.pace.silence, **more)
         except httpx.HTTPError as error:
-            raise Temporary(
+            raise RetryableError(
                 f"no answer from Airflow at {self.url} ({type(error).__name__}: {error}); is DEFTUNES_AIRFLOW_URL "
                 "right and does its API server run? From outside of a cluster it needs kubectl port-forward"
             ) from None
@@ -132,7 +132,7 @@ class Airflow:
         status = answer.status_code
         where = f"{answer.request.method} {answer.request.url.copy_with(query=None)}"
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise Temporary(f"Airflow answered {status} to {where}: {_detail(answer)}; try again")
+            raise RetryableError(f"Airflow answered {status} to {where}: {_detail(answer)}; try again")
         if status == HTTPStatus.FORBIDDEN:
             raise UsageError(f"{self._user} may not {where}: {_detail(answer)}; give the account a role that may")
         if status >= HTTPStatus.BAD_REQUEST:

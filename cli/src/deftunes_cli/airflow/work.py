@@ -18,7 +18,7 @@ from deftunes_cli.airflow.server import Airflow, Json, Missing, Pace, Taken, par
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.stages import PIPELINES
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
-from deftunes_contract.exits import NothingToDo, Temporary, UsageError
+from deftunes_contract.errors import NothingToDo, RetryableError, UsageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.provisional import is_over, running, utc_now
 
@@ -93,7 +93,7 @@ def backfill(
 ) -> Following:
     """Make one backfill of whole months, one at a time; what follows it.
 
-    Raises UsageError (no such DAG), NothingToDo (all of them have runs that stay), Temporary
+    Raises UsageError (no such DAG), NothingToDo (all of them have runs that stay), RetryableError
     (another backfill is under way).
     """
     dag, first, last = _dag(airflow, pipeline, say), months[0].start, months[-1].start
@@ -116,7 +116,7 @@ def backfill(
     try:
         made = airflow.post("/backfills", body)
     except Taken:
-        raise Temporary(_in_the_way(airflow, dag)) from None
+        raise RetryableError(_in_the_way(airflow, dag)) from None
     name = f"backfill {made['id']} of {dag}"
     say(f"made {name}: {', '.join(f'{day:%Y-%m}' for day in sorted(planned))}")
 

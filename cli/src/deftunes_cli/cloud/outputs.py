@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 
 
 class Told(BaseModel):
@@ -132,7 +132,7 @@ def read_outputs(source: str, text: str) -> Outputs:
 
 
 def outputs_of(stack: str, program: Path) -> Outputs:
-    """Ask Pulumi for a stack's outputs. Raises UsageError (no pulumi, no such stack), Temporary (interrupted)."""
+    """Ask Pulumi for a stack's outputs. Raises UsageError (no pulumi, no such stack), RetryableError (interrupted)."""
     command = ["pulumi", "stack", "output", "--json", "--non-interactive", "--cwd", str(program), "--stack", stack]
     if not (program / "Pulumi.yaml").is_file():
         raise UsageError(f"expected the Pulumi program in {program.absolute()}, found none; say --program FOLDER")
@@ -145,7 +145,7 @@ def outputs_of(stack: str, program: Path) -> Outputs:
             "give the outputs by --outputs FILE"
         ) from None
     except KeyboardInterrupt:
-        raise Temporary("interrupted; nothing was written") from None
+        raise RetryableError("interrupted; nothing was written") from None
     if done.returncode:
         raise UsageError(f"pulumi could not tell the outputs of stack {stack} (exit code {done.returncode}, see above)")
     return read_outputs(f"stack {stack}", done.stdout)

@@ -33,11 +33,11 @@ from deftunes_cli.verify import Verification, verify
 from deftunes_cli.verify.public import open_public
 from deftunes_cli.verify.star import open_star
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import NothingToDo
+from deftunes_contract.errors import NothingToDo
+from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, redact
 from deftunes_contract.settings import LakeSettings
 from deftunes_contract.sharing import file_mode
-from deftunes_contract.shelf import open_shelf
 
 HOP_MONTHS_SHOWN = 12
 """Months of the reconciliation table per entity; a month that does not agree is always shown."""
@@ -84,7 +84,7 @@ def _gather(settings: LakeSettings, serving: Path, verification: Verification | 
         sales=_sales(serving, verification),
         verification=verification,
         nothing=nothing,
-        results=quality.latest_results(open_shelf(settings.lake)),
+        results=quality.latest_results(open_store(settings.lake)),
         refused=() if verification is None else _refused(settings, verification),
     )
 

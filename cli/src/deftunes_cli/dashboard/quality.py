@@ -16,7 +16,7 @@ from deftunes_cli.dashboard.text import plural
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.gate import ALLOWED_BY, GateResult, RuleResult, read_gate_result
 from deftunes_contract.interval import Interval
-from deftunes_contract.shelf import Shelf
+from deftunes_contract.object_store import ObjectStore
 
 MONTHS_SHOWN = 12
 """Columns of a grid; older months are counted in a sentence."""
@@ -64,16 +64,16 @@ class Gate:
     older: int
 
 
-def latest_results(shelf: Shelf) -> dict[tuple[str, date], GateResult]:
+def latest_results(store: ObjectStore) -> dict[tuple[str, date], GateResult]:
     """The decision that was taken last on each entity and month."""
     found: dict[tuple[str, date], GateResult] = {}
-    for path in shelf.list("quality"):
+    for path in store.list("quality"):
         if not path.endswith("/result.json"):
             continue
-        content = shelf.read(path)
+        content = store.read(path)
         if content is None:
             continue
-        result = read_gate_result(content, shelf.uri(path))
+        result = read_gate_result(content, store.uri(path))
         key = (result.entity, result.ingest_on)
         if key not in found or found[key].judged_at < result.judged_at:
             found[key] = result

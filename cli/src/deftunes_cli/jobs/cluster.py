@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from deftunes_contract.exits import StageError, Temporary, UsageError
+from deftunes_contract.errors import RetryableError, StageError, UsageError
 
 if TYPE_CHECKING:  # half a second to import: `deftunes --help` must not pay for it
     from kubernetes.client import ApiClient
@@ -48,11 +48,11 @@ class Missing(UsageError):
     """404: what was asked for is not there."""
 
 
-class Taken(Temporary):
+class Taken(RetryableError):
     """409: the name is taken."""
 
 
-class Broken(Temporary):
+class Broken(RetryableError):
     """The connection gave way, or the server is not itself; asking again may help."""
 
 

@@ -16,7 +16,7 @@ from deftunes_cli.jobs import states
 from deftunes_cli.jobs.cluster import Broken, Cluster, Json, Missing
 from deftunes_cli.jobs.lines import PodLog
 from deftunes_cli.jobs.workload import CONTAINER
-from deftunes_contract.exits import StageError, Temporary, UsageError
+from deftunes_contract.errors import RetryableError, StageError, UsageError
 
 Say = Callable[[str], None]
 
@@ -38,19 +38,19 @@ class Following:
     _stuck_since: float | None = None
 
     def to_the_end(self) -> states.Verdict:
-        """Until the Job is Complete or Failed. Raises Temporary (given up), UsageError (the pod cannot start)."""
+        """Until the Job is Complete or Failed. Raises RetryableError (given up), UsageError (the pod cannot start)."""
         until = time.monotonic() + self.timeout if self.timeout else None
         try:
             while True:
                 if found := self._round():
                     return found
                 if until and time.monotonic() > until:
-                    raise Temporary(f"not over after {self.timeout:g} seconds; the job goes on: {self._again()}")
+                    raise RetryableError(f"not over after {self.timeout:g} seconds; the job goes on: {self._again()}")
                 time.sleep(self.cluster.pace.poll)
         except KeyboardInterrupt:
-            raise Temporary(f"stopped following; the job goes on: {self._again()}") from None
+            raise RetryableError(f"stopped following; the job goes on: {self._again()}") from None
         except Broken as gone:
-            raise Temporary(f"{gone}; the job goes on: {self._again()}") from gone
+            raise RetryableError(f"{gone}; the job goes on: {self._again()}") from gone
 
     def _round(self) -> states.Verdict | None:
         # the Job first: a Job seen as over has all its pods in the list that is asked for after it
@@ -69,7 +69,7 @@ class Following:
     def _vanished(self) -> states.Verdict:
         last = self._codes.get(self._order[-1]) if self._order else None
         if last is None:
-            raise Temporary(f"{self.job} was deleted before it was over; if that was not meant, run it again")
+            raise RetryableError(f"{self.job} was deleted before it was over; if that was not meant, run it again")
         return states.Verdict(last, f"{self.job} is gone, its last pod ended with exit code {last}")
 
     def _pod(self, pod: Json) -> None:

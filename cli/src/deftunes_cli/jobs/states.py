@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deftunes_cli.jobs.cluster import Json
 from deftunes_cli.jobs.workload import CONTAINER
-from deftunes_contract.exits import ExitCode
+from deftunes_contract.errors import ExitCode
 
 # Reasons that do not pass by themselves once they lasted: somebody must change an image's name or a setting
 STUCK = frozenset(

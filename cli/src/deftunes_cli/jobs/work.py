@@ -10,7 +10,7 @@ from deftunes_cli.jobs.cluster import Cluster, Json, Missing
 from deftunes_cli.jobs.follow import Following, Say
 from deftunes_cli.jobs.lines import PodLog
 from deftunes_cli.jobs.workload import CONTAINER, STAGE_LABEL, Call, cron_job_name, job_of
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 
 Row = dict[str, str]
 
@@ -50,7 +50,7 @@ def _row(job: Json) -> Row:
 
 
 def logs(cluster: Cluster, name: str, write: Say, say: Say) -> None:
-    """Print what the Job's pods have said so far. Raises Missing, Temporary."""
+    """Print what the Job's pods have said so far. Raises Missing, RetryableError."""
     cluster.job(name)
     pods = cluster.pods(name)
     if not pods:
@@ -59,7 +59,7 @@ def logs(cluster: Cluster, name: str, write: Say, say: Say) -> None:
         if not states.has_log(pod):
             say(f"{name} waits: {states.waiting(pod)}")
         elif not PodLog(cluster, pod["metadata"]["name"], CONTAINER, write).read(follow=False):
-            raise Temporary(f"the log of {pod['metadata']['name']} broke off; run the command again")
+            raise RetryableError(f"the log of {pod['metadata']['name']} broke off; run the command again")
 
 
 def follow(cluster: Cluster, name: str, write: Say, say: Say, timeout: float | None) -> states.Verdict:
@@ -79,7 +79,7 @@ def cancel(cluster: Cluster, name: str, timeout: float) -> str:
             return f"{name} is not in namespace {cluster.namespace}: nothing to cancel"
     while left := cluster.pods(name) or _still_there(cluster, name):
         if time.monotonic() > until:
-            raise Temporary(
+            raise RetryableError(
                 f"{name} is being deleted, but after {timeout:g} seconds {len(left)} pods or its Job are left"
             )
         time.sleep(cluster.pace.poll)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from deftunes_cli.jobs.cluster import Json
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.names import clean_run_id
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import duckdb
 
 from deftunes_cli.verify.model import Content
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
 
 _PLAIN = frozenset(
     {"VARCHAR", "BOOLEAN", "DATE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}

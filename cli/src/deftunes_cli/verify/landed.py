@@ -23,9 +23,9 @@ import structlog
 from deftunes_cli.verify.model import Fault, Figures
 from deftunes_contract.entity import Entity
 from deftunes_contract.landed_record import RecordMeasure
+from deftunes_contract.layout import landing_path
+from deftunes_contract.object_store import ObjectStore, S3Store
 from deftunes_contract.receipt import LandedObject, Receipt
-from deftunes_contract.shelf import S3Shelf, Shelf
-from deftunes_contract.zones import delivery
 
 _CHUNK = 1 << 20
 _SAY_EVERY = 5.0
@@ -40,11 +40,11 @@ class Recount:
     faults: tuple[Fault, ...]
 
 
-def recount(shelf: Shelf, entity: Entity, receipt: Receipt) -> Recount:
+def recount(store: ObjectStore, entity: Entity, receipt: Receipt) -> Recount:
     """Read every object that the receipt names, once, and count records, units and cents."""
     tally = _Tally(entity)
-    folder = delivery(entity.landing_folder, receipt.end)
-    faults = [f for listed in receipt.objects for f in _read(shelf, f"{folder}/{listed.name}", listed, tally, receipt)]
+    folder = landing_path(entity.landing_folder, receipt.end)
+    faults = [f for listed in receipt.objects for f in _read(store, f"{folder}/{listed.name}", listed, tally, receipt)]
     whole = not any(fault.hop == "landed object unreadable" for fault in faults)
     return Recount(tally.figures if whole else None, tuple(faults))
 
@@ -82,16 +82,16 @@ class _Tally:
         return Figures(units=self.units, amount=amount)
 
 
-def _read(shelf: Shelf, path: str, listed: LandedObject, tally: _Tally, receipt: Receipt) -> Iterator[Fault]:
+def _read(store: ObjectStore, path: str, listed: LandedObject, tally: _Tally, receipt: Receipt) -> Iterator[Fault]:
     """Count one object; yields what is wrong with it."""
     subject = f"{receipt.entity} {receipt.interval.month}"
     advice = (
         f"restore the object, or run deftunes-extract {receipt.entity} --start {receipt.start} --end {receipt.end}"
         " again and then the stages after it"
     )
-    where = f"at {shelf.uri(path)}"
+    where = f"at {store.uri(path)}"
     try:
-        stored = _open(shelf, path)
+        stored = _open(store, path)
     except FileNotFoundError:
         yield _fault("landed object unreadable", subject, f"the landed object {listed.name}", "nothing", where, advice)
         return
@@ -115,13 +115,13 @@ def _fault(hop: str, subject: str, expected: str, found: str, where: str, advice
     return Fault(hop=hop, subject=subject, expected=expected, found=found, where=where, advice=advice)
 
 
-def _open(shelf: Shelf, path: str) -> IO[bytes]:
+def _open(store: ObjectStore, path: str) -> IO[bytes]:
     """The stored bytes as a stream. Raises FileNotFoundError."""
-    if not isinstance(shelf, S3Shelf):
-        return Path(shelf.uri(path)).open("rb")
+    if not isinstance(store, S3Store):
+        return Path(store.uri(path)).open("rb")
     try:
-        answer = shelf.client.get_object(Bucket=shelf.bucket, Key=shelf.uri(path).removeprefix(f"s3://{shelf.bucket}/"))
-    except shelf.client.exceptions.NoSuchKey as missing:
+        answer = store.client.get_object(Bucket=store.bucket, Key=store.uri(path).removeprefix(f"s3://{store.bucket}/"))
+    except store.client.exceptions.NoSuchKey as missing:
         raise FileNotFoundError(path) from missing
     body: Any = answer["Body"]
     stream: IO[bytes] = body

@@ -1,6 +1,6 @@
 """What is published: read from the Iceberg tables' own metadata, without Spark and without opening a data file.
 
-catalog (SQLite file or Glue) ─► metadata JSON of each table ─► tags `interval_<YYYYMMDD>` ─► StagedSummary of the
+catalog (SQLite file or Glue) ─► metadata JSON of each table ─► tags `interval_<YYYYMMDD>` ─► LoadMetrics of the
 tagged snapshot. Reads only. The JSON is read as such, not through pyiceberg, whose import costs more than the rest of
 a verification of a small lake.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
+from deftunes_contract.layout import interval_tag
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import open_store
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.shelf import open_shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import interval_tag
 from deftunes_serving.catalog import metadata_locations
 
 _INTERVAL_TAG = re.compile(r"interval_(\d{8})")
@@ -33,7 +33,7 @@ class Published:
 
     ingest_on: date
     snapshot_id: int
-    summary: StagedSummary
+    summary: LoadMetrics
 
 
 def table_locations(settings: LakeSettings) -> dict[str, str]:
@@ -46,7 +46,7 @@ def table_locations(settings: LakeSettings) -> dict[str, str]:
 def read_metadata(location: str) -> Mapping[str, Any]:
     """One table's metadata. Raises StageError when the file that the catalog names is not there."""
     folder, _, name = location.rpartition("/")
-    content = open_shelf(folder).read(name)
+    content = open_store(folder).read(name)
     if content is None:
         raise StageError(
             f"expected the table metadata that the catalog names, found nothing at {location}; "
@@ -68,7 +68,7 @@ def published_intervals(table: str, metadata: Mapping[str, Any]) -> dict[date, P
             continue
         ingest_on = datetime.strptime(match[1], "%Y%m%d").date()
         snapshot = snapshots.get(target["snapshot-id"], {})
-        summary = StagedSummary.from_properties(snapshot.get("summary", {}))
+        summary = LoadMetrics.from_properties(snapshot.get("summary", {}))
         if summary is None or summary.ingest_on != ingest_on:
             raise StageError(
                 f"expected the tag {interval_tag(ingest_on)} of {table} on a snapshot staged for {ingest_on}, found "

@@ -17,7 +17,7 @@ import duckdb
 from deftunes_cli.verify.fingerprint import fingerprint
 from deftunes_cli.verify.model import Content, Fault, Figures, Sale, figures
 from deftunes_cli.verify.public import MEMORY
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 
 SCHEMA = "deftunes_serving"
 FACT_ENTITY = "sessions"
@@ -66,11 +66,11 @@ class Star:
 
 @contextmanager
 def open_star(serving: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The serving file, read-only. Raises Temporary when it is there and cannot be opened."""
+    """The serving file, read-only. Raises RetryableError when it is there and cannot be opened."""
     try:
         connection = duckdb.connect(str(serving), read_only=True)
     except duckdb.Error as error:
-        raise Temporary(
+        raise RetryableError(
             f"expected a serving database that can be read, found {error} at {serving}; "
             f"wait for a build that is running, or remove the file and {REBUILD}"
         ) from error

@@ -19,14 +19,14 @@ from deftunes_cli.verify.landed import recount
 from deftunes_cli.verify.model import Content, Figures, PublishedRun, Verification, figures
 from deftunes_cli.verify.reconcile import Evidence, faults, pending, provisional
 from deftunes_cli.verify.snapshots import Published, published_intervals, read_metadata, table_locations
-from deftunes_contract import zones
+from deftunes_contract import layout
 from deftunes_contract.entity import ENTITIES, Entity, load
-from deftunes_contract.exits import NothingToDo, Temporary
+from deftunes_contract.errors import NothingToDo, RetryableError
 from deftunes_contract.interval import Interval
+from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.shelf import Shelf, open_shelf
 
 Intervals = Mapping[str, Mapping[date, Published]]
 """Entity → ingest_on → what is published of it."""
@@ -49,7 +49,7 @@ def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] |
 
     months: look at these intervals only, so that one month costs the same whatever the history; `tables` is then
     empty and `items` and `total_sales` are those of the months. When a run publishes meanwhile, it looks again. Raises
-    NothingToDo when nothing was delivered or published, Temporary when the lake changed every time or the serving file
+    NothingToDo when nothing was delivered or published, RetryableError when the lake changed every time or the serving file
     cannot be read.
     """
     for pause in PAUSES:
@@ -60,7 +60,7 @@ def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] |
     return _look(settings, serving, months)
 
 
-class _Moved(Temporary):
+class _Moved(RetryableError):
     """The lake changed while it was looked at."""
 
 
@@ -72,8 +72,8 @@ def _look(settings: LakeSettings, serving: Path, months: Collection[Interval] | 
         for entity in ENTITIES
         if entity in locations
     }
-    shelf = open_shelf(settings.lake)
-    receipts = {entity: _receipts(shelf, load(entity), only) for entity in ENTITIES}
+    store = open_store(settings.lake)
+    receipts = {entity: _receipts(store, load(entity), only) for entity in ENTITIES}
     seen = _see_public(settings, locations, published, only)
     if not any(receipts.values()) and not any(seen.partitions.values()) and not any(published.values()):
         raise NothingToDo(
@@ -81,7 +81,7 @@ def _look(settings: LakeSettings, serving: Path, months: Collection[Interval] | 
             f"{' for these months' if only else ''}; run deftunes demo, or deftunes run --start DAY --end DAY"
         )
     shown = _see_star(serving, seen, whole=only is None) if any(published.values()) or serving.is_file() else None
-    evidence = _gather(shelf, receipts, published, seen, shown, only)
+    evidence = _gather(store, receipts, published, seen, shown, only)
     if table_locations(settings) != locations:
         raise _Moved(f"the tables of {settings.lake_root} changed while they were verified; run deftunes verify again")
     return _conclude(evidence, seen, shown)
@@ -91,16 +91,16 @@ def _wanted(days: Mapping[date, Published], only: Collection[date] | None) -> di
     return {day: found for day, found in days.items() if only is None or day in only}
 
 
-def _receipts(shelf: Shelf, entity: Entity, only: Collection[date] | None) -> dict[date, Receipt]:
+def _receipts(store: ObjectStore, entity: Entity, only: Collection[date] | None) -> dict[date, Receipt]:
     """ingest_on → receipt of every delivery."""
-    days = _delivered(shelf, entity) if only is None else sorted(only)
-    found = {day: find_receipt(shelf, entity, day) for day in days}
+    days = _delivered(store, entity) if only is None else sorted(only)
+    found = {day: find_receipt(store, entity, day) for day in days}
     return {day: receipt for day, receipt in found.items() if receipt is not None}
 
 
-def _delivered(shelf: Shelf, entity: Entity) -> list[date]:
-    mark = f"/{zones.RECEIPT}"
-    folders = (path.removesuffix(mark) for path in shelf.list(entity.landing_folder) if path.endswith(mark))
+def _delivered(store: ObjectStore, entity: Entity) -> list[date]:
+    mark = f"/{layout.RECEIPT}"
+    folders = (path.removesuffix(mark) for path in store.list(entity.landing_folder) if path.endswith(mark))
     return sorted(date.fromisoformat(folder.rpartition("ingest_on=")[2]) for folder in folders)
 
 
@@ -126,7 +126,7 @@ def _see_star(serving: Path, seen: _Public, whole: bool) -> star.Star:
 
 
 def _gather(
-    shelf: Shelf,
+    store: ObjectStore,
     receipts: Mapping[str, Mapping[date, Receipt]],
     published: Intervals,
     seen: _Public,
@@ -151,7 +151,7 @@ def _gather(
                     entity=entity,
                     ingest_on=day,
                     receipt=receipt,
-                    landed=None if receipt is None else recount(shelf, contract, receipt),
+                    landed=None if receipt is None else recount(store, contract, receipt),
                     published=tag,
                     public=public_days.get(day, nothing),
                     quarantined=nothing if run is None else seen.quarantined.get(run, nothing),

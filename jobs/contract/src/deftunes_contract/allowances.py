@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
 
 

@@ -11,7 +11,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.settings import stripped
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from open_data_contract_standard.model import (
     SchemaProperty,
 )
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.normalise import Step
 
 ENTITIES = ("users", "sessions", "songs")

@@ -11,11 +11,11 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deftunes_contract.entity import Severity
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
+from deftunes_contract.layout import quality_result
 from deftunes_contract.names import PathPart, faults_of
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.redaction import redact
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.zones import quality_result
 
 ALLOWED_BY = "allowed by "
 """Before the flag, wherever a sentence tells of a lifted rule."""
@@ -76,26 +76,26 @@ class GateResult(BaseModel):
         return (redact(self.model_dump_json(indent=2)) + "\n").encode()
 
 
-def find_gate_result(shelf: Shelf, entity: str, ingest_on: date, run_id: str) -> GateResult | None:
+def find_gate_result(store: ObjectStore, entity: str, ingest_on: date, run_id: str) -> GateResult | None:
     """The decision on a run's interval, or None when it was not judged yet."""
     path = quality_result(entity, ingest_on, run_id)
-    content = shelf.read(path)
-    return None if content is None else read_gate_result(content, shelf.uri(path))
+    content = store.read(path)
+    return None if content is None else read_gate_result(content, store.uri(path))
 
 
 def read_gate_result(content: bytes, where: str) -> GateResult:
-    """A decision read back; `where` it lies. Raises DataRefused for a file of another form."""
+    """A decision read back; `where` it lies. Raises DataRejected for a file of another form."""
     try:
         return GateResult.model_validate_json(content)
     except ValidationError as error:
-        raise DataRefused(
+        raise DataRejected(
             f"expected a gate result at {where}, found a file of another form ({faults_of(error)}); remove it and run "
             "deftunes-quality of that month again"
         ) from None
 
 
-def write_gate_result(shelf: Shelf, result: GateResult) -> str:
+def write_gate_result(store: ObjectStore, result: GateResult) -> str:
     """Put the decision where publish looks for it, replacing an older one; returns its full name."""
     path = quality_result(result.entity, result.ingest_on, result.run_id)
-    shelf.write(path, result.to_json())
-    return shelf.uri(path)
+    store.write(path, result.to_json())
+    return store.uri(path)

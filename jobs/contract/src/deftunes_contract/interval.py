@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 
 
 def _next_month(day: date) -> date:

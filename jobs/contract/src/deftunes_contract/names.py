@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints, ValidationError
 
-from deftunes_contract.exits import DataRefused, UsageError
+from deftunes_contract.errors import DataRejected, UsageError
 
 LONGEST_RUN_ID = 80
 """Characters of a run id: the branch and the folder that it names stay far below the 255 of a file's name."""
@@ -41,9 +41,9 @@ def clean_run_id(text: str, longest: int = LONGEST_RUN_ID) -> str:
 
 
 def path_part(text: str, what: str) -> str:
-    """The text, when it may be one part of a path. Raises DataRefused, with `what` it is."""
+    """The text, when it may be one part of a path. Raises DataRejected, with `what` it is."""
     if not re.fullmatch(_PART, text):
-        raise DataRefused(
+        raise DataRejected(
             f"{what}: expected letters, digits, dots, dashes and underscores, found {text!r}, which is no name of a "
             "file or folder; nothing was read or written there"
         )

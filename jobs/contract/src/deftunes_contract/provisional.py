@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
 
 FLAG = "--partial"

@@ -13,13 +13,13 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import receipt as receipt_path
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.names import PathPart, faults_of
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.redaction import redact
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import receipt as receipt_path
 
 
 class LandedObject(BaseModel):
@@ -75,7 +75,7 @@ class Receipt(BaseModel):
         listing = "\n".join(f"{o.name} {o.bytes} {o.sha256}" for o in self.objects)
         return hashlib.sha256(listing.encode()).hexdigest()
 
-    def is_source_of(self, summary: StagedSummary) -> bool:
+    def is_source_of(self, summary: LoadMetrics) -> bool:
         """Whether a staged snapshot was made from this delivery.
 
         The same objects, read again after the month was over, are another delivery: now it is known that they are all.
@@ -87,31 +87,31 @@ class Receipt(BaseModel):
         return (redact(self.model_dump_json(indent=2)) + "\n").encode()
 
 
-def find_receipt(shelf: Shelf, entity: Entity, ingest_on: date) -> Receipt | None:
-    """The receipt of a delivery, or None when nothing was delivered. Raises DataRefused for a file of another form.
+def find_receipt(store: ObjectStore, entity: Entity, ingest_on: date) -> Receipt | None:
+    """The receipt of a delivery, or None when nothing was delivered. Raises DataRejected for a file of another form.
 
     Fields that this release does not know are ignored, and fields that an older one did not know have defaults.
     """
     path = receipt_path(entity.landing_folder, ingest_on)
-    content = shelf.read(path)
+    content = store.read(path)
     try:
         return None if content is None else Receipt.model_validate_json(content)
     except ValidationError as error:
         interval = Interval.of_ingest_on(ingest_on)
-        raise DataRefused(
-            f"expected a receipt at {shelf.uri(path)}, found a file of another form ({faults_of(error)}); nothing was "
+        raise DataRejected(
+            f"expected a receipt at {store.uri(path)}, found a file of another form ({faults_of(error)}); nothing was "
             f"read, written or removed. Remove it and run deftunes-extract {entity.name} --start {interval.start} "
             f"--end {interval.end} again"
         ) from None
 
 
-def read_receipt(shelf: Shelf, entity: Entity, interval: Interval) -> Receipt:
-    """The receipt of a delivery. Raises Temporary when nothing was delivered, DataRefused as `find_receipt` does."""
-    found = find_receipt(shelf, entity, interval.ingest_on)
+def read_receipt(store: ObjectStore, entity: Entity, interval: Interval) -> Receipt:
+    """The receipt of a delivery. Raises RetryableError when nothing was delivered, DataRejected as `find_receipt` does."""
+    found = find_receipt(store, entity, interval.ingest_on)
     if found is None:
-        raise Temporary(
+        raise RetryableError(
             f"expected a delivery of {entity.name} for {interval}, found no receipt at "
-            f"{shelf.uri(receipt_path(entity.landing_folder, interval.ingest_on))}; "
+            f"{store.uri(receipt_path(entity.landing_folder, interval.ingest_on))}; "
             f"run deftunes-extract {entity.name} --start {interval.start} --end {interval.end} first"
         )
     return found

@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from deftunes_contract.exits import UsageError
-from deftunes_contract.places import bucket_and_key, in_s3, local_folder
+from deftunes_contract.errors import UsageError
+from deftunes_contract.layout import TRANSFORM_ZONE
+from deftunes_contract.paths import bucket_and_key, in_s3, local_folder
 from deftunes_contract.redaction import register, register_environment, register_userinfo
-from deftunes_contract.zones import TRANSFORM_ZONE
 
 
 def stripped(value: str, *, quotes: bool = True) -> str:

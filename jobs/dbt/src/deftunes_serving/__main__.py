@@ -18,9 +18,9 @@ import structlog
 
 from deftunes_contract.allowances import GUARDS, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.grammar import add_interval, enter, new_parser, run_id_of, run_stage
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.settings import from_environment
+from deftunes_contract.stage_cli import add_interval, new_parser, run_console, run_id_of, run_stage
 from deftunes_serving.build import Order, build
 from deftunes_serving.docs import generate
 from deftunes_serving.freshness import freshness
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """The console script and the container's entry point."""
-    enter(main)
+    run_console(main)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import duckdb
 import structlog
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.departed import Departed, find_departed

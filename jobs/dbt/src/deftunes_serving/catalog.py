@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deftunes_contract.aws import aws_client
-from deftunes_contract.exits import Temporary, UsageError
+from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_contract.settings import LakeSettings
 
 CATALOG_NAME = "lake"
@@ -24,7 +24,7 @@ BUSY_SECONDS = 30.0
 def metadata_locations(settings: LakeSettings, tables: Iterable[str]) -> dict[str, str]:
     """Table name -> path or s3:// address of its metadata file; tables that do not exist are left out.
 
-    Raises UsageError or Temporary when the catalog itself cannot be read.
+    Raises UsageError or RetryableError when the catalog itself cannot be read.
     """
     read = _from_glue if settings.is_glue else _from_sqlite
     found = read(settings, tuple(tables))
@@ -34,7 +34,7 @@ def metadata_locations(settings: LakeSettings, tables: Iterable[str]) -> dict[st
 def _from_sqlite(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, str]:
     file = Path(settings.catalog_file)
     if not file.is_file():
-        raise Temporary(
+        raise RetryableError(
             f"expected the lake's catalog at {file}, found none: nothing was published yet, or DEFTUNES_LAKE / "
             "DEFTUNES_CATALOG name another place"
         )
@@ -49,7 +49,7 @@ def _from_sqlite(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, s
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        raise Temporary(f"the lake's catalog {file} cannot be read: {error}") from None
+        raise RetryableError(f"the lake's catalog {file} cannot be read: {error}") from None
     except sqlite3.DatabaseError as error:
         raise UsageError(f"DEFTUNES_CATALOG: {file} is no SQL catalog of Iceberg tables: {error}") from None
     return {name: location for name, location in rows if name in tables}
@@ -73,5 +73,5 @@ def _from_glue(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, str
     except (NoCredentialsError, NoRegionError) as error:
         raise UsageError(f"the catalog is Glue and AWS cannot be called: {error}; see docs/settings.md") from None
     except (BotoCoreError, ClientError) as error:
-        raise Temporary(f"Glue database {settings.database} cannot be read: {error}") from None
+        raise RetryableError(f"Glue database {settings.database} cannot be read: {error}") from None
     return found

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deftunes_contract.aws import aws_client
-from deftunes_contract.exits import StageError, Temporary
-from deftunes_contract.places import bucket_and_key
+from deftunes_contract.errors import RetryableError, StageError
+from deftunes_contract.paths import bucket_and_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -34,7 +34,7 @@ def client_of() -> S3Client:
 
 
 def fetch(client: S3Client, uri: str, target: Path) -> str | None:
-    """Bring the object; returns its ETag, None (and no file) when there is none. Raises Temporary."""
+    """Bring the object; returns its ETag, None (and no file) when there is none. Raises RetryableError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, key = _place(uri)
@@ -46,7 +46,7 @@ def fetch(client: S3Client, uri: str, target: Path) -> str | None:
     except client.exceptions.NoSuchKey:
         return None
     except (BotoCoreError, ClientError) as error:
-        raise Temporary(f"expected to read {uri}, found: {error}; nothing was changed, try again") from None
+        raise RetryableError(f"expected to read {uri}, found: {error}; nothing was changed, try again") from None
     return found["ETag"]
 
 
@@ -54,7 +54,7 @@ def fetch(client: S3Client, uri: str, target: Path) -> str | None:
 def brought(client: S3Client, uri: str, target: Path) -> Iterator[None]:
     """The object at `target` while the block runs; what is there at its end is put in the object's place.
 
-    Raises Temporary when another build was first or S3 does not answer, StageError when the file is too large for
+    Raises RetryableError when another build was first or S3 does not answer, StageError when the file is too large for
     one put.
     """
     from botocore.exceptions import BotoCoreError, ClientError
@@ -75,10 +75,10 @@ def brought(client: S3Client, uri: str, target: Path) -> Iterator[None]:
                 client.put_object(Bucket=bucket, Key=key, Body=file, IfMatch=tag)
     except (BotoCoreError, ClientError) as error:
         if not isinstance(error, ClientError) or error.response.get("Error", {}).get("Code") not in LOST:
-            raise Temporary(
+            raise RetryableError(
                 f"expected to put {uri}, found: {error}; it is as it was, or it is this build's whole; try again"
             ) from None
-        raise Temporary(
+        raise RetryableError(
             f"another build has put a newer {uri} while this one worked; nothing of this one is public, run the same "
             "command again"
         ) from None

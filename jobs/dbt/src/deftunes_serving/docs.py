@@ -11,7 +11,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 from deftunes_serving.outcome import explained, fault_of
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
@@ -20,7 +20,7 @@ from deftunes_serving.warehouse import SERVING
 
 
 def generate(settings: ServingSettings) -> str:
-    """Write the site; returns one sentence. Reads only. Raises Temporary when nothing is served yet."""
+    """Write the site; returns one sentence. Reads only. Raises RetryableError when nothing is served yet."""
     settings.check_target()
     with tempfile.TemporaryDirectory(prefix="deftunes-docs-") as folder:
         environment = {"DEFTUNES_DBT_SCHEMA": SERVING}
@@ -39,7 +39,7 @@ def generate(settings: ServingSettings) -> str:
 def _copy(settings: ServingSettings, folder: Path) -> Path:
     """A copy of the serving file: dbt opens what it documents for writing."""
     if settings.is_distant or not settings.serving_file.is_file():
-        raise Temporary(
+        raise RetryableError(
             f"expected a serving file in a folder, found none at {settings.serving or settings.serving_file}"
         )
     return Path(shutil.copy(settings.serving_file, folder / f"{COPY_PREFIX}.duckdb"))

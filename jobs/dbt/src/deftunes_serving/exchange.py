@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from deftunes_contract.exits import StageError, Temporary
+from deftunes_contract.errors import RetryableError, StageError
 from deftunes_serving.settings import ServingSettings
 from deftunes_serving.warehouse import BUILDING, SERVING, STAGING, ask, connect, has_served, message_of
 
@@ -89,7 +89,7 @@ def exchange(settings: ServingSettings, holder: Connection, relations: Sequence[
     """Make the built state public; returns what readers see of the asked partitions now.
 
     `asked` is the condition on ingest_on that names the partitions which the build replaces. `holder` holds the build's
-    lock. Raises Temporary when the lock was lost or the server refuses; deftunes_serving is as it was then.
+    lock. Raises RetryableError when the lock was lost or the server refuses; deftunes_serving is as it was then.
     """
     with closing(connect(settings)) as connection:
         try:
@@ -113,18 +113,18 @@ def exchange(settings: ServingSettings, holder: Connection, relations: Sequence[
         except StageError:
             raise
         except Exception as error:
-            raise Temporary(
+            raise RetryableError(
                 f"Redshift {settings.redshift_host} refused the exchange of {SERVING}: {message_of(error)}; it is as "
                 "it was, run the same command again"
             ) from error
 
 
 def _still_held(holder: Connection) -> None:
-    """Raise Temporary when the connection that holds the lock is gone: another build may be at work."""
+    """Raise RetryableError when the connection that holds the lock is gone: another build may be at work."""
     try:
         ask(holder, "select 1")
     except Exception as error:
-        raise Temporary(
+        raise RetryableError(
             f"the connection that held the lock of this build broke ({message_of(error)}), another build may be at "
             "work; nothing was published, run the same command again"
         ) from None

@@ -17,7 +17,7 @@ import duckdb
 import structlog
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.outcome import explained, fault_of
 from deftunes_serving.published import read_lake
@@ -33,7 +33,7 @@ log = structlog.get_logger("deftunes-dbt")
 def published_at(settings: ServingSettings) -> dict[str, datetime]:
     """Entity -> when its main last changed, UTC; NEVER for a table that is not there or has nothing on main.
 
-    Raises UsageError or Temporary as `published.attach` does.
+    Raises UsageError or RetryableError as `published.attach` does.
     """
     locations = metadata_locations(settings, ENTITIES)
     with duckdb.connect() as connection:
@@ -52,7 +52,7 @@ def _changed_at(connection: duckdb.DuckDBPyConnection, location: str | None) -> 
 
 
 def freshness(settings: ServingSettings) -> str:
-    """Judge the age of every published table; returns one sentence. Raises DataRefused for one that is too old."""
+    """Judge the age of every published table; returns one sentence. Raises DataRejected for one that is too old."""
     settings.check_target()
     times = published_at(settings)
     project = DbtProject(settings.dbt_project, settings.home, settings.target)
@@ -66,7 +66,7 @@ def freshness(settings: ServingSettings) -> str:
         )
     listed = ", ".join(f"{name} {said[name]} UTC ({ages[name]})" for name in sorted(ages))
     if "error" in ages.values():
-        raise DataRefused(
+        raise DataRejected(
             f"published tables are too old (models/staging/sources.yml says how old they may be): {listed}"
         )
     for name, status in ages.items():

@@ -13,8 +13,8 @@ from typing import Any
 
 import duckdb
 
+from deftunes_contract.load_metrics import PREFIX
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.summary import PREFIX
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.published import quoted, read_lake
 

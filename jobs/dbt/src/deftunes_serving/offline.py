@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ProjectSettings
 

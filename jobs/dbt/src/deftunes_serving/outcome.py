@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from deftunes_contract.exits import DataRefused, StageError, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError, StageError
 
 UNREACHABLE = (
     "IO Error",  # DuckDB: a file vanished or cannot be read, the disk is full
@@ -38,8 +38,8 @@ class Outcome:
 def judge(results: Sequence[Any], unchanged: str) -> Outcome:
     """Read dbt's results (status, message, failures, node).
 
-    `unchanged` says what a failure left as it was. Raises Temporary or StageError when a model or test could not be
-    run, DataRefused when a test found rows.
+    `unchanged` says what a failure left as it was. Raises RetryableError or StageError when a model or test could not be
+    run, DataRejected when a test found rows.
     """
     if broken := [result for result in results if result.status in ("error", "runtime error")]:
         first = "; ".join(f"{_kind(r)} {r.node.name}: {_message(r)}" for r in broken[:NAMED])
@@ -47,7 +47,7 @@ def judge(results: Sequence[Any], unchanged: str) -> Outcome:
     if failed := [result for result in results if result.status == "fail"]:
         found = "; ".join(_finding(result) for result in failed[:NAMED])
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-        raise DataRefused(
+        raise DataRejected(
             f"{_several(len(failed), 'test')} of the serving models failed: {found}{more}; {unchanged}. Correct the "
             "published data or roll it back, then run the same command again"
         )
@@ -59,15 +59,15 @@ def judge(results: Sequence[Any], unchanged: str) -> Outcome:
 
 
 def fault_of(message: str) -> type[StageError]:
-    """Temporary when a database's message speaks of the world, StageError when it speaks of the SQL."""
-    return Temporary if any(sign in message for sign in UNREACHABLE) else StageError
+    """RetryableError when a database's message speaks of the world, StageError when it speaks of the SQL."""
+    return RetryableError if any(sign in message for sign in UNREACHABLE) else StageError
 
 
 @contextmanager
 def explained(beginning: str) -> Iterator[None]:
     """What dbt or its database raises in the block becomes one of our errors; `beginning` opens its sentence.
 
-    Raises the StageError that dbt wrapped (see staged_cause), else Temporary or StageError by fault_of.
+    Raises the StageError that dbt wrapped (see staged_cause), else RetryableError or StageError by fault_of.
     """
     try:
         yield

@@ -18,7 +18,7 @@ import duckdb
 
 from deftunes_contract.aws import aws_session
 from deftunes_contract.entity import ENTITIES, Entity, load
-from deftunes_contract.exits import StageError, Temporary, UsageError
+from deftunes_contract.errors import RetryableError, StageError, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.catalog import metadata_locations
 
@@ -55,7 +55,7 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
     (`DATABASE.deftunes_transform.users`), so that the file that is open stays as it is. A connection that is open
     read-only cannot take views: open an in-memory one and ATTACH the file.
 
-    Raises UsageError (catalog, credentials, extensions), Temporary (nothing to connect to), StageError (a table that
+    Raises UsageError (catalog, credentials, extensions), RetryableError (nothing to connect to), StageError (a table that
     breaks its contract).
     """
     locations = metadata_locations(settings, TABLES)
@@ -71,7 +71,7 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
         try:
             connection.execute(f"CREATE OR REPLACE VIEW {schema}.{name} AS {query}")
         except duckdb.IOException as error:  # HTTPException is one
-            raise Temporary(f"published table {name} at {location} cannot be read: {error}") from None
+            raise RetryableError(f"published table {name} at {location} cannot be read: {error}") from None
         except duckdb.Error as error:
             raise StageError(
                 f"published table {name} at {location} cannot be read with the columns of contract {entity.version}: "

@@ -20,7 +20,7 @@ from typing import Any
 
 import structlog
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_serving.showcase import COPY_PREFIX
 
 SAY_EVERY_SECONDS = 3.0

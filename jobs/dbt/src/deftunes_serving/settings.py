@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from deftunes_contract.exits import UsageError
-from deftunes_contract.places import in_s3, local_folder
+from deftunes_contract.errors import UsageError
+from deftunes_contract.paths import in_s3, local_folder
 from deftunes_contract.settings import LakeSettings, Settings
 
 SERVING_FILE = "serving.duckdb"

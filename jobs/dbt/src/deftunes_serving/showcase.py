@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import structlog
 
-from deftunes_contract.exits import StageError, Temporary
+from deftunes_contract.errors import RetryableError, StageError
 
 COPY_PREFIX = "building"
 """First name of a copy, and so DuckDB's name of the database while it is built."""
@@ -37,7 +37,7 @@ log = structlog.get_logger("deftunes-dbt")
 def rebuilt(file: Path, lock_seconds: float) -> Iterator[Path]:
     """Yield a copy of `file` (a path without a file when there is none yet) that becomes `file` when the block ends.
 
-    When the block raises, the copy is removed and `file` is as it was, byte by byte. Raises Temporary when another
+    When the block raises, the copy is removed and `file` is as it was, byte by byte. Raises RetryableError when another
     build holds the lock for longer than `lock_seconds`, StageError when the copy cannot be taken over.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def _log_of(file: Path) -> Path:
 
 def _refuse_unfinished(file: Path) -> None:
     if _log_of(file).exists():
-        raise Temporary(
+        raise RetryableError(
             f"{_log_of(file)} exists: another program writes {file}, or was killed while it did; close it, or open and "
             "close the file once with DuckDB, and run the same command again"
         )
@@ -108,7 +108,7 @@ def _acquire(handle: IO[str], lock: Path, seconds: float) -> None:
             handle.seek(0)
             holder = handle.read().strip() or "unknown"
             if now - began >= seconds:
-                raise Temporary(
+                raise RetryableError(
                     f"another build (process {holder}) has held {lock} for {seconds:.0f} s; nothing was built, run the "
                     "same command again when it is done"
                 ) from None

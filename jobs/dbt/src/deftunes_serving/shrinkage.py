@@ -17,7 +17,7 @@ from datetime import date
 import structlog
 
 from deftunes_contract.allowances import Allowances, Guard
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.departed import Query
@@ -66,7 +66,7 @@ def refuse_shrinkage(
     allowed: Allowances,
     unchanged: str,
 ) -> None:
-    """Raises DataRefused where readers would see less.
+    """Raises DataRejected where readers would see less.
 
     months: those that the build was asked for. unchanged: what a refusal leaves as it was, in words.
     """
@@ -87,7 +87,7 @@ def refuse_shrinkage(
             refused[entity] = said
     if refused:
         flags = " ".join(f"{Guard.SHRINK.flag} {entity}" for entity in refused)
-        raise DataRefused(
+        raise DataRejected(
             "expected that readers still see what the public sales refer to, found that this build would show less: "
             f"{'; '.join(finding for said in refused.values() for finding in said)}; {unchanged}. "
             "A catalog that was lost, emptied or restored from an old copy does this: check DEFTUNES_LAKE and "

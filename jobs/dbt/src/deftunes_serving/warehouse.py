@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from deftunes_contract.exits import StageError, Temporary
+from deftunes_contract.errors import RetryableError, StageError
 from deftunes_serving.published import SCHEMA
 from deftunes_serving.settings import AwsSettings, ServingSettings
 
@@ -41,7 +41,7 @@ log = structlog.get_logger("deftunes-dbt")
 def connect(settings: ServingSettings) -> Connection:
     """A connection as dbt makes its own (dbt-redshift's settings, IAM included), each statement a transaction.
 
-    Raises Temporary when nobody answers or the credentials are refused.
+    Raises RetryableError when nobody answers or the credentials are refused.
     """
     # two seconds of import, and only for this target
     from dbt.adapters.redshift.connections import RedshiftCredentials, UserSSLMode, get_connection_method
@@ -67,7 +67,7 @@ def connect(settings: ServingSettings) -> Connection:
     try:
         connection: Connection = get_connection_method(credentials)()
     except Exception as error:  # the driver, botocore and sockets each have errors of their own
-        raise Temporary(
+        raise RetryableError(
             f"no connection to Redshift {settings.redshift_host}:{settings.redshift_port}, database "
             f"{settings.redshift_database}: {message_of(error)}; nothing was built"
         ) from None
@@ -102,7 +102,7 @@ def ask(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ..
 def building(settings: ServingSettings) -> Iterator[Connection]:
     """Hold the warehouse for one build: an empty deftunes_building, the external schema, nobody else at work.
 
-    Yields the connection that holds the lock. Raises Temporary when another build holds it for longer than
+    Yields the connection that holds the lock. Raises RetryableError when another build holds it for longer than
     `lock_seconds`.
     """
     with closing(connect(settings)) as holder:
@@ -121,7 +121,7 @@ def building(settings: ServingSettings) -> Iterator[Connection]:
             raise
         except Exception as error:
             if _is_of_driver(error):
-                raise Temporary(
+                raise RetryableError(
                     f"Redshift {settings.redshift_host}: {message_of(error)}; nothing was published"
                 ) from error
             raise
@@ -156,7 +156,7 @@ def _lock(holder: Connection, settings: ServingSettings) -> None:
     except Exception as error:
         if not _is_of_driver(error):
             raise
-        raise Temporary(
+        raise RetryableError(
             f"another build has held {LOCK} of Redshift {settings.redshift_host} for {settings.lock_seconds:.0f} s; "
             f"nothing was built, run the same command again when it is done ({message_of(error)})"
         ) from None

@@ -19,10 +19,10 @@ import structlog
 
 from deftunes_contract.allowances import GUARDS, Guard, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES, load
-from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.object_store import open_store
 from deftunes_contract.provisional import add_partial, running, utc_now
 from deftunes_contract.receipt import Receipt
-from deftunes_contract.shelf import open_shelf
+from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_extract.delivery import Order, Source, deliver
 from deftunes_extract.patience import Deadline, Patience
 from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings, settings_for
@@ -46,13 +46,13 @@ def work(argv: Sequence[str]) -> str:
     allowances = allowances_of(asked, entities, [interval])
     partial = bool(running([interval], utc_now(), asked.partial))
     settings = settings_for(entities)
-    shelf = open_shelf(settings.lake)
+    store = open_store(settings.lake)
     patience = Patience(settings.attempts, Deadline(settings.deadline))
     orders = [Order(load(e), interval, run_id, allowances, partial) for e in entities]
     with _sources(settings) as source_of:
         sentences = []
         for order in orders:
-            sentences.append(_sentence(deliver(order, source_of(order), shelf, settings, patience), order))
+            sentences.append(_sentence(deliver(order, source_of(order), store, settings, patience), order))
             structlog.get_logger("extract").info(f"delivered {sentences[-1]}", source=order.entity.pipeline)
     return f"delivered {'; '.join(sentences)} to {settings.lake_root}"
 
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """The console script and the container's entry point."""
-    enter(main)
+    run_console(main)
 
 
 if __name__ == "__main__":

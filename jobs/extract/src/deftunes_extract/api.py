@@ -3,7 +3,7 @@
 GET {api}/{entity}?start_date=…&end_date=<last day of the month, inclusive> ─► bytes ─► records ─► blocks of lines
 
 Every way in which a reply can be wrong ends as a SourceFault (tried again), as a UsageError (the request or the set-up
-is wrong) or, where the reply says that it is not the whole, as DataRefused.
+is wrong) or, where the reply says that it is not the whole, as DataRejected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused, UsageError
+from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.redaction import register_userinfo
 from deftunes_extract.connection import cut_at, fault_of, passes, speaks_tls
@@ -121,7 +121,7 @@ class ApiSource:
                 raise SourceFault(
                     f"{self.name}: expected content type application/json, found {kind or 'none'!r}"
                     f"{self._said(reply, deadline)}",
-                    DataRefused,
+                    DataRejected,
                 )
             return
         if code in _EMPTY and self._may_be_empty:
@@ -143,7 +143,7 @@ class ApiSource:
         if reply.is_error:
             raise UsageError(f"{self.name}: expected 200, found {found}; correct DEFTUNES_API_URL or the API")
         advice = f" and no records; {self._advice}" if code in _EMPTY else ""
-        raise SourceFault(f"{self.name}: expected 200, found {found}{advice}", DataRefused)
+        raise SourceFault(f"{self.name}: expected 200, found {found}{advice}", DataRejected)
 
     def _said(self, reply: httpx.Response, deadline: Deadline) -> str:
         """The server's own words, as ": …": at most 200 characters, and not waited for longer than a few seconds."""
@@ -175,10 +175,10 @@ class ApiSource:
         return claims_of_head(reply.status_code, reply.headers.raw, self.name, came)
 
     def _refuse_more(self, reply: httpx.Response, came: int, repeated: int) -> None:
-        """Raises DataRefused when the head says that this was not all."""
+        """Raises DataRejected when the head says that this was not all."""
         if claims := self._claims(reply, came - repeated):
             twice = f" ({repeated:,} of them for the second time)" if repeated else ""
-            raise DataRefused(
+            raise DataRejected(
                 f"{self.name}: expected all records in one reply, found {came:,}{twice} and more announced by "
                 f"{'; '.join(claims)}; nothing was delivered and the earlier delivery is intact. Have the API send the "
                 "month in one reply: pages are not followed"

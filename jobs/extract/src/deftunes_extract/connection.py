@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_extract.patience import Deadline, SourceFault
 
 _PASSING = frozenset({408, 425, 429})

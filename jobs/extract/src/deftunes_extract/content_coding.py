@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_extract.patience import SourceFault
 
 PIECE = 1 << 20
@@ -31,7 +31,7 @@ def coding_of(values: Iterable[str]) -> str:
     raise SourceFault(
         f"expected a reply without compression or with one gzip, as Accept-Encoding asks for, found Content-Encoding "
         f"{', '.join(codings)[:200]!r}",
-        DataRefused,
+        DataRejected,
     )
 
 
@@ -75,6 +75,6 @@ def _some(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
     try:
         piece = member.decompress(packed, PIECE)
     except zlib.error as error:
-        raise SourceFault(f"the reply's compression is broken: expected gzip, found {error}", DataRefused) from error
+        raise SourceFault(f"the reply's compression is broken: expected gzip, found {error}", DataRejected) from error
     if piece:
         yield piece

@@ -1,6 +1,6 @@
-"""One delivery: read a source to its end, put its objects on the shelf, and write the receipt last.
+"""One delivery: read a source to its end, put its objects on the store, and write the receipt last.
 
-source ─► parts ─► shelf ─► guards ─► receipt (one atomic put) ─► objects that only the replaced receipt names go away
+source ─► parts ─► store ─► guards ─► receipt (one atomic put) ─► objects that only the replaced receipt names go away
 
 What protects it: nothing counts before the receipt, so a crash at any point leaves the earlier delivery as it was.
 Names of objects hold their content's hash, so a rerun or a rival never puts other content under a name. Whoever removes
@@ -19,12 +19,12 @@ import structlog
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import StageError, Temporary, UsageError
+from deftunes_contract.errors import RetryableError, StageError, UsageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import landing_path, receipt
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.zones import delivery, receipt
 from deftunes_extract.figures import Totals
 from deftunes_extract.guards import check_arrival
 from deftunes_extract.parts import PartWriter
@@ -64,47 +64,47 @@ class Order:
     @property
     def folder(self) -> str:
         """Where it goes."""
-        return delivery(self.entity.landing_folder, self.interval.ingest_on)
+        return landing_path(self.entity.landing_folder, self.interval.ingest_on)
 
 
-def deliver(order: Order, source: Source, shelf: Shelf, settings: ExtractSettings, patience: Patience) -> Receipt:
+def deliver(order: Order, source: Source, store: ObjectStore, settings: ExtractSettings, patience: Patience) -> Receipt:
     """Make one delivery and return its receipt. Raises StageError; the earlier delivery is intact then."""
     uploaded: set[str] = set()
-    with _lake_faults(shelf, order):
-        replaced = _receipt(shelf, order, order.interval)
-        before = _receipt(shelf, order, order.interval.previous)
+    with _lake_faults(store, order):
+        replaced = _receipt(store, order, order.interval)
+        before = _receipt(store, order, order.interval.previous)
 
         def attempt() -> Receipt:
-            objects, totals = _land(order, source, shelf, settings, patience.deadline, uploaded)
+            objects, totals = _land(order, source, store, settings, patience.deadline, uploaded)
             check_arrival(
                 order.entity, order.interval, totals.records, source.name, (replaced, before), order.allowances
             )
             made = _signed(order, settings.origin(order.entity.name, source.name), objects, totals)
-            shelf.write(receipt(order.entity.landing_folder, order.interval.ingest_on), made.to_json())
+            store.write(receipt(order.entity.landing_folder, order.interval.ingest_on), made.to_json())
             outdated = {o.name for o in replaced.objects} if replaced else set()
-            _sweep(order, shelf, uploaded | outdated)
+            _sweep(order, store, uploaded | outdated)
             return made
 
         try:
             return patience.run(str(order), attempt)
         except BaseException:
             with suppress(SourceFault):
-                _sweep(order, shelf, uploaded)
+                _sweep(order, store, uploaded)
             raise
 
 
 def _land(
     order: Order,
     source: Source,
-    shelf: Shelf,
+    store: ObjectStore,
     settings: ExtractSettings,
     deadline: Deadline,
     uploaded: set[str],
 ) -> tuple[tuple[LandedObject, ...], Totals]:
-    """Read the source into objects on the shelf. Names of everything put there are added to `uploaded`."""
+    """Read the source into objects on the store. Names of everything put there are added to `uploaded`."""
     suffix = _SUFFIXES[order.entity.landing_format]
     progress = _Progress(order)
-    with PartWriter(shelf, order.folder, suffix, settings.part_bytes, settings.scratch, uploaded) as parts:
+    with PartWriter(store, order.folder, suffix, settings.part_bytes, settings.scratch, uploaded) as parts:
 
         def put(lines: bytes, count: int) -> None:
             parts.put(lines, count)
@@ -139,12 +139,12 @@ def _signed(order: Order, source: str, objects: tuple[LandedObject, ...], totals
     )
 
 
-def _receipt(shelf: Shelf, order: Order, interval: Interval) -> Receipt | None:
-    """The receipt of an interval. Raises DataRefused when there is one that nobody can read."""
-    return find_receipt(shelf, order.entity, interval.ingest_on)
+def _receipt(store: ObjectStore, order: Order, interval: Interval) -> Receipt | None:
+    """The receipt of an interval. Raises DataRejected when there is one that nobody can read."""
+    return find_receipt(store, order.entity, interval.ingest_on)
 
 
-def _sweep(order: Order, shelf: Shelf, names: Collection[str]) -> None:
+def _sweep(order: Order, store: ObjectStore, names: Collection[str]) -> None:
     """Remove objects that the receipt does not name, as far as that works: what they cost is room, not truth.
 
     Raises SourceFault when the receipt names an object that is gone, because a rival was writing at the same time.
@@ -152,10 +152,10 @@ def _sweep(order: Order, shelf: Shelf, names: Collection[str]) -> None:
     if not names:
         return
     try:
-        for name in sorted(set(names) - _named(order, shelf)):
-            shelf.delete(f"{order.folder}/{name}")
-        present = {path.rpartition("/")[2] for path in shelf.list(order.folder)}
-        lost = _named(order, shelf) - present
+        for name in sorted(set(names) - _named(order, store)):
+            store.delete(f"{order.folder}/{name}")
+        present = {path.rpartition("/")[2] for path in store.list(order.folder)}
+        lost = _named(order, store) - present
     except Exception as fault:
         structlog.get_logger("extract").warning(f"{order}: unneeded objects may be left in {order.folder}: {fault}")
         return
@@ -163,13 +163,13 @@ def _sweep(order: Order, shelf: Shelf, names: Collection[str]) -> None:
         raise SourceFault(f"another extract of the same month ran at the same time, and {min(lost)} is gone")
 
 
-def _named(order: Order, shelf: Shelf) -> set[str]:
-    now = _receipt(shelf, order, order.interval)
+def _named(order: Order, store: ObjectStore) -> set[str]:
+    now = _receipt(store, order, order.interval)
     return {o.name for o in now.objects} if now else set()
 
 
 @contextmanager
-def _lake_faults(shelf: Shelf, order: Order) -> Iterator[None]:
+def _lake_faults(store: ObjectStore, order: Order) -> Iterator[None]:
     """Turns what files and S3 raise into an end of the stage."""
     try:
         yield
@@ -180,8 +180,8 @@ def _lake_faults(shelf: Shelf, order: Order) -> Iterator[None]:
         code = str(getattr(fault, "response", {}).get("Error", {}).get("Code", ""))
         final = isinstance(fault, PermissionError | NotADirectoryError | FileNotFoundError) or code in _S3_USAGE
         final = final or type(fault).__name__ in ("NoCredentialsError", "NoRegionError", "ParamValidationError")
-        raise (UsageError if final else Temporary)(
-            f"{order}: expected to write to {shelf.uri(order.folder)}, found {fault}; nothing was delivered and the "
+        raise (UsageError if final else RetryableError)(
+            f"{order}: expected to write to {store.uri(order.folder)}, found {fault}; nothing was delivered and the "
             f"earlier delivery is intact. {'Correct the lake or its rights' if final else 'Run the same command again'}"
         ) from fault
 

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from deftunes_contract.entity import Entity, Field
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.landed_record import RecordMeasure, cents, parse
 from deftunes_extract.patience import SourceFault
 from deftunes_extract.stream import Record, shown
@@ -109,7 +109,7 @@ class Figures:
             raise SourceFault(
                 f"{self._entity}: expected records with {' and '.join(sorted(self._keys))}, found {where} what is no "
                 f"record, so others are missing: {shown(bytes(found).decode(errors='replace'))}",
-                DataRefused,
+                DataRejected,
             )
 
     def _is_stranger(self, record: Any) -> bool:

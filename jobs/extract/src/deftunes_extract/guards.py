@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from deftunes_contract.allowances import Allowances, Guard
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import Receipt
 
@@ -21,13 +21,13 @@ def check_arrival(
     earlier: tuple[Receipt | None, ...],
     allowances: Allowances,
 ) -> None:
-    """Raises DataRefused when `records` are too few by themselves or against one of the earlier receipts."""
+    """Raises DataRejected when `records` are too few by themselves or against one of the earlier receipts."""
     allow_empty = allowances.allows(Guard.EMPTY, entity.name, interval)
     allow_shrink = allowances.allows(Guard.SHRINK, entity.name, interval)
     for rule in entity.rules_of("arrived"):
         least = int(rule.parameters.get("minRows", 0))
         if records < least and not allow_empty:
-            raise DataRefused(
+            raise DataRejected(
                 f"{entity.name}: expected at least {least:,} records, found {records:,} at {source}; nothing was "
                 "delivered and the earlier delivery is intact. If this is true, add "
                 f"--allow-empty {entity.name}:{interval.month} (rule {rule.id})"
@@ -37,7 +37,7 @@ def check_arrival(
             if receipt is None or not _is_measure(receipt, entity, interval):
                 continue
             if records < ratio * receipt.records and not allow_shrink:
-                raise DataRefused(
+                raise DataRejected(
                     f"{entity.name}: expected at least {ratio:.0%} of the {receipt.records:,} records delivered for "
                     f"{receipt.interval}, found {records:,} at {source}; nothing was delivered and the earlier "
                     f"delivery is intact. If the source has really shrunk, add "

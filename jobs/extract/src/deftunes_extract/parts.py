@@ -1,6 +1,6 @@
-"""The objects of a delivery: lines cut into parts, compressed, hashed, on the shelf while the source still talks.
+"""The objects of a delivery: lines cut into parts, compressed, hashed, on the store while the source still talks.
 
-blocks of whole lines ─► bounded queue ─► one worker: cut at line ends, gzip, scratch file ─► one uploader ─► shelf
+blocks of whole lines ─► bounded queue ─► one worker: cut at line ends, gzip, scratch file ─► one uploader ─► store
 
 The same lines give the same objects under the same names, however they arrived: a part ends with the line that reaches
 `part_bytes`, the compressor is fed in blocks of a fixed size, and the gzip header carries neither time nor name.
@@ -20,13 +20,13 @@ from typing import BinaryIO, Self
 
 from isal import isal_zlib
 
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject
-from deftunes_contract.shelf import Shelf
 
 _BLOCK = 1 << 17
 """Bytes the compressor is fed with at a time."""
 _WAITING = 4 << 20
-"""Bytes that may wait for the worker: few, so that a slow shelf slows the source down instead of filling memory."""
+"""Bytes that may wait for the worker: few, so that a slow store slows the source down instead of filling memory."""
 _LEVEL = 1
 """igzip's fast level: within a percent of the size of the slowest at 0.8 GB/s."""
 _GZIP = 31
@@ -36,13 +36,13 @@ class PartWriter:
     """Writes the parts of one attempt below `folder`, named `part-NNNNN-<first 16 of sha256>.<suffix>`.
 
     Used as a context manager: `put` blocks of whole lines, then `close` gives the objects. Leaving without `close`
-    throws away what is still under way. Names of objects that may be on the shelf are added to `uploaded` in any case.
+    throws away what is still under way. Names of objects that may be on the store are added to `uploaded` in any case.
     """
 
     def __init__(
-        self, shelf: Shelf, folder: str, suffix: str, part_bytes: int, scratch: Path | None, uploaded: set[str]
+        self, store: ObjectStore, folder: str, suffix: str, part_bytes: int, scratch: Path | None, uploaded: set[str]
     ) -> None:
-        self._shelf, self._folder, self._suffix, self._part_bytes = shelf, folder, suffix, part_bytes
+        self._shelf, self._folder, self._suffix, self._part_bytes = store, folder, suffix, part_bytes
         self._scratch = tempfile.TemporaryDirectory(prefix="deftunes-extract-", dir=scratch)
         self._queue = _Blocks(_WAITING)
         self._stopped = threading.Event()

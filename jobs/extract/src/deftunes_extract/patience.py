@@ -19,7 +19,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from deftunes_contract.exits import StageError, Temporary
+from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.redaction import printable, redact
 
 T = TypeVar("T")
@@ -31,7 +31,9 @@ BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
 class SourceFault(Exception):
     """A fault of a source that may pass. `ending` is the end of the stage when it does not; `retry_after` seconds."""
 
-    def __init__(self, message: str, ending: type[StageError] = Temporary, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, ending: type[StageError] = RetryableError, retry_after: float | None = None
+    ) -> None:
         super().__init__(printable(redact(message)))
         self.ending, self.retry_after = ending, retry_after
 
@@ -49,9 +51,9 @@ class Deadline:
         return max(0.0, self._end - self._clock())
 
     def check(self, doing: str) -> None:
-        """Raises Temporary when the time is up."""
+        """Raises RetryableError when the time is up."""
         if self._clock() >= self._end:
-            raise Temporary(
+            raise RetryableError(
                 f"{doing}: not done within {self.seconds:g} s (DEFTUNES_EXTRACT_DEADLINE); nothing was delivered and "
                 "the earlier delivery is intact. Look at the source's speed, or allow more time"
             )
@@ -96,7 +98,7 @@ class Patience:
 
 
 def _next(ending: type[StageError]) -> str:
-    first = "" if ending is Temporary else "have the source corrected, then "
+    first = "" if ending is RetryableError else "have the source corrected, then "
     return f"Nothing was delivered and the earlier delivery is intact; {first}run the same command again"
 
 

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.redaction import register
 from deftunes_extract.dsn import Dsn
 from deftunes_extract.patience import SourceFault

@@ -21,7 +21,7 @@ import psycopg.errors
 from psycopg import pq, sql
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused, StageError, UsageError
+from deftunes_contract.errors import DataRejected, StageError, UsageError
 from deftunes_extract.dsn import Dsn
 from deftunes_extract.figures import Totals
 from deftunes_extract.patience import Deadline, SourceFault
@@ -69,7 +69,7 @@ class SongsSource:
         self.name = f"{self._dsn.place} {entity.record_name}"
 
     def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
-        """Put the whole table. Raises SourceFault, UsageError, DataRefused or (time is up) Temporary."""
+        """Put the whole table. Raises SourceFault, UsageError, DataRejected or (time is up) RetryableError."""
         deadline.check(self.name)
         self._arrived = 0
         with self._faults(deadline), self._connect(deadline) as cursor:
@@ -93,7 +93,7 @@ class SongsSource:
             connection.pgconn.finish()
 
     def _check_columns(self, cursor: psycopg.Cursor) -> tuple[str, ...]:
-        """Compare the table with the contract. Returns warnings; raises DataRefused."""
+        """Compare the table with the contract. Returns warnings; raises DataRejected."""
         cursor.execute(_COLUMNS, [self._table.as_string(cursor)])
         found = {str(name): (str(shown), str(base)) for name, shown, base in cursor.fetchall()}
         self._padded = frozenset(name for name, (_, base) in found.items() if base == "bpchar")
@@ -108,7 +108,7 @@ class SongsSource:
             elif base not in _EXACT[field.type]:
                 faults.append(f"column {field.name} is {shown}, the contract says {field.type}")
         if faults:
-            raise DataRefused(
+            raise DataRejected(
                 f"{self.name}: expected the columns of contract {self._entity.name} {self._entity.version}, found: "
                 f"{'; '.join(faults)}. Nothing was delivered and the earlier delivery is intact; "
                 "correct the table, or change the contract"
@@ -165,7 +165,7 @@ class SongsSource:
             yield
         except psycopg.DataError as error:
             row = self._row(deadline)
-            raise DataRefused(f"{self.name}: {f'{row}: ' if row else ''}{_text(error)}; correct the row") from None
+            raise DataRejected(f"{self.name}: {f'{row}: ' if row else ''}{_text(error)}; correct the row") from None
         except psycopg.Error as error:
             # without a code the connection broke: the server itself names what lasts
             if is_temporary(error.sqlstate) if error.sqlstate else isinstance(error, psycopg.OperationalError):

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.landed_record import integer
 from deftunes_extract.paging import claims_of_fields
 from deftunes_extract.patience import SourceFault
@@ -76,7 +76,7 @@ class NotAnArray(SourceFault):
     """A reply that is something else; `text` is what of it has arrived."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"expected a JSON array, found a reply that begins with {shown(text)}", DataRefused)
+        super().__init__(f"expected a JSON array, found a reply that begins with {shown(text)}", DataRejected)
         self.text = text
 
     def with_fields(self, more: Iterable[bytes]) -> SourceFault:
@@ -91,7 +91,7 @@ class NotAnArray(SourceFault):
         except (ValueError, RecursionError):
             return self
         claims = claims_of_fields(found) if isinstance(found, dict) else []
-        return SourceFault(f"{self}, which announces more by {'; '.join(claims)}", DataRefused) if claims else self
+        return SourceFault(f"{self}, which announces more by {'; '.join(claims)}", DataRejected) if claims else self
 
 
 class _Array:
@@ -232,11 +232,11 @@ def _refuse_constant(name: str) -> None:
 
 
 def _not_json(found: str) -> SourceFault:
-    return SourceFault(f"expected a JSON array, found invalid JSON: {found}", DataRefused)
+    return SourceFault(f"expected a JSON array, found invalid JSON: {found}", DataRejected)
 
 
 def _too_large() -> SourceFault:
-    return SourceFault(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRefused)
+    return SourceFault(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRejected)
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=integer)

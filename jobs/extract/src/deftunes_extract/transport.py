@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.hosts import is_loopback
 from deftunes_contract.redaction import register_login, register_userinfo
 from deftunes_contract.settings import stripped

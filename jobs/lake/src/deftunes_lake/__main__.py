@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pydantic import TypeAdapter
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.object_store import open_store
 from deftunes_contract.settings import from_environment
-from deftunes_contract.shelf import open_shelf
+from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.jars import fetch_jars
 from deftunes_lake.java import archive_file, record_archive
 from deftunes_lake.maintain import maintain
@@ -110,7 +110,7 @@ def _create(_: argparse.Namespace) -> str:
 def _publish(arguments: argparse.Namespace) -> str:
     interval, run_id = interval_of(arguments), run_id_of(arguments)
     settings = from_environment(SparkSettings)
-    done = publish(open_session(settings), settings, open_shelf(settings.lake), arguments.entities, interval, run_id)
+    done = publish(open_session(settings), settings, open_store(settings.lake), arguments.entities, interval, run_id)
     what = ", ".join(f"{p.entity} ({p.summary.rows} rows)" if p.moved else f"{p.entity} (was already)" for p in done)
     return f"published {interval} of run {run_id}: {what}"
 
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def console() -> None:
     """The console script and the container's entry point."""
     with session_of_process():
-        enter(main)
+        run_console(main)
 
 
 if __name__ == "__main__":

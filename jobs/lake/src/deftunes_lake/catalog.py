@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from deftunes_contract.exits import UsageError
-from deftunes_contract.places import in_s3
+from deftunes_contract.errors import UsageError
+from deftunes_contract.paths import in_s3
 from deftunes_lake.settings import SparkSettings
 
 CATALOG = "lake"

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
 from deftunes_lake.native import JAVA_ERRORS, causes, jvm

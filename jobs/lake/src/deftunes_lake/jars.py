@@ -20,7 +20,7 @@ from pathlib import Path
 
 import structlog
 
-from deftunes_contract.exits import DataRefused, Temporary, UsageError
+from deftunes_contract.errors import DataRejected, RetryableError, UsageError
 
 CHUNK = 1 << 20
 TIMEOUT = 60
@@ -73,8 +73,8 @@ def class_path(folder: str) -> str:
 def fetch_jars(folder: str, repository: str) -> tuple[int, int]:
     """Bring every locked jar into a folder; those that are there with the right sha256 stay untouched.
 
-    Returns how many were fetched and how many bytes that was. Raises Temporary when the repository does not answer,
-    UsageError when it does not have a jar, DataRefused when what it served is not what is locked.
+    Returns how many were fetched and how many bytes that was. Raises RetryableError when the repository does not answer,
+    UsageError when it does not have a jar, DataRejected when what it served is not what is locked.
     """
     target = Path(folder).expanduser()
     if not target.is_dir():
@@ -103,7 +103,7 @@ def _fetch(jar: Jar, url: str, file: Path) -> int:
         with os.fdopen(handle, "wb") as writing:
             found, size = _download(jar, url, writing)
         if found != jar.sha256:
-            raise DataRefused(
+            raise DataRejected(
                 f"expected sha256 {jar.sha256} of {jar.file_name}, found {found} at {url}; nothing was kept, "
                 "check DEFTUNES_MAVEN_URL and who stands between"
             )
@@ -135,9 +135,9 @@ def _download(jar: Jar, url: str, writing: object) -> tuple[str, int]:
             raise UsageError(
                 f"expected {jar.file_name} at {url}, the repository answered {error.code}; check DEFTUNES_MAVEN_URL"
             ) from None
-        raise Temporary(f"{url} answered {error.code} {error.reason}; run `deftunes-lake jars` again") from None
+        raise RetryableError(f"{url} answered {error.code} {error.reason}; run `deftunes-lake jars` again") from None
     except (urllib.error.URLError, OSError, ValueError) as error:
-        raise Temporary(
+        raise RetryableError(
             f"could not fetch {jar.file_name} from {url}: {error}; check the network and DEFTUNES_MAVEN_URL, "
             "then run `deftunes-lake jars` again"
         ) from None

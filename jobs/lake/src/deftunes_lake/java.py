@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pyspark
 
-from deftunes_contract.exits import StageError, UsageError
+from deftunes_contract.errors import StageError, UsageError
 from deftunes_lake.jars import class_path
 from deftunes_lake.settings import SparkSettings
 

@@ -16,7 +16,7 @@ import structlog
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.exits import DataRefused, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.folders import had_branch
 from deftunes_lake.native import NoTable, load_table
@@ -78,8 +78,8 @@ def maintain(
     """Maintain the entity tables and the quarantine; tables that are not there are named and left out.
 
     Run branches and unprotected snapshots older than `older_than_days` go; strays need at least three days. Raises
-    Temporary when others kept winning, and with `when_quiet` before anything is touched when a run's branch is open:
-    younger than that, or still empty, when its age cannot be told. Raises DataRefused before anything is touched when
+    RetryableError when others kept winning, and with `when_quiet` before anything is touched when a run's branch is open:
+    younger than that, or still empty, when its age cannot be told. Raises DataRejected before anything is touched when
     the strays of a table that is not in `allow_orphans` are too many for killed writes, or are another table's history.
     """
     log = structlog.get_logger("lake")
@@ -90,7 +90,7 @@ def maintain(
     orphans = _find_orphans(spark, settings, stray)
     refused = {entity: o for entity, o in orphans.items() if o.suspicious and entity not in allow_orphans}
     if refused and not dry_run:
-        raise DataRefused(_refusal(refused))
+        raise DataRejected(_refusal(refused))
     done: list[Maintained] = []
     for entity in (*ENTITIES, QUARANTINE):
         name = table_name(settings, entity)
@@ -141,7 +141,7 @@ def _refuse_open_branches(spark: SparkSession, settings: LakeSettings, old: date
             snapshot = snapshot_of(table, head)
             young = snapshot is not None and snapshot.committed_at >= old
             if branch.startswith(RUN_BRANCHES) and (young or head == branches.get(MAIN)):
-                raise Temporary(
+                raise RetryableError(
                     f"expected no open branch, found {branch} on {name}: wait until its run has published, or clear "
                     "that run; call deftunes-lake maintain without --when-quiet when nobody will"
                 )
@@ -189,7 +189,7 @@ def _drop_branches(spark: SparkSession, name: str, old: datetime, *, dry_run: bo
     """Drop branches that runs left behind.
 
     An empty branch has the age of main's head, so it goes only if it stood there already that long ago. One that was
-    left then and begun anew since still goes; its run ends with Temporary and begins it again.
+    left then and begun anew since still goes; its run ends with RetryableError and begins it again.
     """
     table = load_table(spark, name)
     branches = refs_of(table).branches

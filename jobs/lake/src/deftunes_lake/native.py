@@ -15,7 +15,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.sql import SparkSession
 
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 
 JAVA_ERRORS = (Py4JJavaError, CapturedException)
 """pyspark turns Java errors that it knows into its own and leaves the others to py4j."""
@@ -27,7 +27,7 @@ class Conflict(Exception):
     """Somebody else committed to the table meanwhile: nothing was changed, look again and decide anew."""
 
 
-class NoTable(Temporary):
+class NoTable(RetryableError):
     """The table is not there."""
 
 
@@ -61,13 +61,13 @@ def first_line(error: Exception) -> str:
 
 @contextmanager
 def committing(what: str) -> Iterator[None]:
-    """Turn Iceberg's commit errors into Conflict (try again) or Temporary (outcome unknown)."""
+    """Turn Iceberg's commit errors into Conflict (try again) or RetryableError (outcome unknown)."""
     try:
         yield
     except JAVA_ERRORS as error:
         names = causes(error)
         if "CommitStateUnknownException" in names:
-            raise Temporary(
+            raise RetryableError(
                 f"the catalog did not say whether it took {what}: {first_line(error)}; run the same again"
             ) from error
         if names & CONFLICTS:

@@ -25,14 +25,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity, load
-from deftunes_contract.exits import DataRefused, StageError, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError, StageError
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import branch as branch_name
+from deftunes_contract.layout import interval_tag, previous_tag
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import before_tag, interval_tag
-from deftunes_contract.zones import branch as branch_name
 from deftunes_lake.native import Conflict, load_table
 from deftunes_lake.partitions import partition_rows, put_partition
 from deftunes_lake.races import until_settled
@@ -70,7 +70,7 @@ class Target:
         """Where the interval's tags go when a snapshot becomes public."""
         tag = interval_tag(self.ingest_on)
         # what the interval showed before: its last publication; if there was none, main without it
-        return {tag: public, before_tag(self.ingest_on): refs.tags.get(tag, refs.branches[MAIN])}
+        return {tag: public, previous_tag(self.ingest_on): refs.tags.get(tag, refs.branches[MAIN])}
 
     def __str__(self) -> str:
         return f"{self.entity.name} {self.ingest_on} of run {self.run_id}"
@@ -82,22 +82,27 @@ class Published:
 
     entity: str
     snapshot: Snapshot
-    summary: StagedSummary
+    summary: LoadMetrics
     moved: bool
 
 
 def publish(
-    spark: SparkSession, settings: LakeSettings, shelf: Shelf, entities: Sequence[str], interval: Interval, run_id: str
+    spark: SparkSession,
+    settings: LakeSettings,
+    store: ObjectStore,
+    entities: Sequence[str],
+    interval: Interval,
+    run_id: str,
 ) -> tuple[Published, ...]:
     """Publish one interval of a run, all entities or (when a gate is not open) none.
 
-    Raises DataRefused when a gate is closed or the warehouse could not read the result; Temporary when something was
+    Raises DataRejected when a gate is closed or the warehouse could not read the result; RetryableError when something was
     not staged or not judged, or others kept winning. Calling it again, after success or a kill, ends in the same state.
     """
     targets = [
         Target(load(name), table_name(settings, name), interval.ingest_on, run_id) for name in facts_last(entities)
     ]
-    approved = {target.table: _judged(spark, shelf, target) for target in targets}
+    approved = {target.table: _judged(spark, store, target) for target in targets}
     done = []
     for target in targets:
         published = until_settled(f"publishing {target}", partial(_publish, spark, target, approved[target.table]))
@@ -117,7 +122,7 @@ def facts_last(entities: Sequence[str]) -> list[str]:
     return sorted(dict.fromkeys(entities), key=lambda name: load(name).amount is not None)
 
 
-def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> GateResult | None:
+def _judged(spark: SparkSession, store: ObjectStore, target: Target) -> GateResult | None:
     """The open gate of what may become public, None when the run is public already. Changes nothing."""
     table = load_table(spark, target.table)
     head = snapshot_of(table, refs_of(table).branches.get(target.branch))
@@ -126,17 +131,17 @@ def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> GateResult | N
         return None
     _staged(target, head)
     stage = f"{target.entity.name} --start {Interval.of_ingest_on(target.ingest_on).start} --end {target.ingest_on}"
-    gate = find_gate_result(shelf, target.entity.name, target.ingest_on, target.run_id)
+    gate = find_gate_result(store, target.entity.name, target.ingest_on, target.run_id)
     if gate is None:
-        raise Temporary(f"{target}: expected a gate result, found none; run deftunes-quality {stage} first")
+        raise RetryableError(f"{target}: expected a gate result, found none; run deftunes-quality {stage} first")
     if gate.snapshot_id != head.id:
-        raise Temporary(
+        raise RetryableError(
             f"{target}: the gate judged snapshot {gate.snapshot_id}, but branch {target.branch} is at {head.id}; "
             f"it was staged again, rerun deftunes-quality {stage}"
         )
     if not gate.passed:
         broken = "; ".join(f"{rule.id} (expected {rule.expected}, found {rule.observed})" for rule in gate.closing)
-        raise DataRefused(
+        raise DataRejected(
             f"{target}: the gate is closed by {broken or 'no named rule'}; nothing was published, main is as it was. "
             "Correct the source or the contract, then run extract, transform and quality again"
         )
@@ -150,7 +155,7 @@ def _judged(spark: SparkSession, shelf: Shelf, target: Target) -> GateResult | N
 
 
 def _refuse_overtaken(table: Any, refs: Refs, target: Target, head: Snapshot, gate: GateResult) -> None:
-    """Raises Temporary when the interval shows other rows than those that the gate compared the staged ones with."""
+    """Raises RetryableError when the interval shows other rows than those that the gate compared the staged ones with."""
     shown = refs.tags.get(interval_tag(target.ingest_on), 0)
     if gate.replaces is None or shown == gate.replaces or is_ancestor(table, head.id, refs.branches[MAIN]):
         return
@@ -170,18 +175,18 @@ def _refuse_overtaken(table: Any, refs: Refs, target: Target, head: Snapshot, ga
         return
     by = f"run {theirs.run_id} published snapshot {shown}" if theirs else "it was rolled back"
     start = Interval.of_ingest_on(target.ingest_on).start
-    raise Temporary(
+    raise RetryableError(
         f"{target}: the gate compared with snapshot {gate.replaces or 'none'} of the interval, but {by} meanwhile; run "
         f"deftunes-quality {target.entity.name} --start {start} --end {target.ingest_on} --run-id {target.run_id} again"
     )
 
 
-def _staged(target: Target, head: Snapshot) -> StagedSummary:
-    """What the branch's head says of itself. Raises Temporary when it is not this run's interval."""
+def _staged(target: Target, head: Snapshot) -> LoadMetrics:
+    """What the branch's head says of itself. Raises RetryableError when it is not this run's interval."""
     staged = head.staged
     wanted = (target.entity.name, target.ingest_on, target.run_id)
     if staged is None or (staged.entity, staged.ingest_on, staged.run_id) != wanted:
-        raise Temporary(
+        raise RetryableError(
             f"{target}: branch {target.branch} was begun but holds no staged rows of it; "
             "run deftunes-transform and deftunes-quality again"
         )
@@ -189,12 +194,12 @@ def _staged(target: Target, head: Snapshot) -> StagedSummary:
 
 
 def _published_by_run(table: Any, target: Target) -> Published:
-    """The interval as this run published it. Raises Temporary when another run did, or nobody."""
+    """The interval as this run published it. Raises RetryableError when another run did, or nobody."""
     public = snapshot_of(table, refs_of(table).tags.get(interval_tag(target.ingest_on)))
     staged = None if public is None else public.staged
     if public is None or staged is None or staged.run_id != target.run_id:
         by = f"the public rows are those of run {staged.run_id}" if staged else "it is not public either"
-        raise Temporary(
+        raise RetryableError(
             f"{target}: expected branch {target.branch} of {target.table}, found none, and {by}; "
             "run deftunes-transform and deftunes-quality first"
         )
@@ -210,7 +215,7 @@ def _publish(spark: SparkSession, target: Target, gate: GateResult | None) -> Pu
         # moved by a call that was killed later on, or by the same call running twice at once
         return _published_by_run(table, target)
     if gate is None or head.id != gate.snapshot_id:
-        raise Temporary(f"{target}: the branch moved while publishing; rerun deftunes-quality, then publish again")
+        raise RetryableError(f"{target}: the branch moved while publishing; rerun deftunes-quality, then publish again")
     summary = _staged(target, head)
     if is_ancestor(table, head.id, refs.branches[MAIN]):
         # staging was begun anew after publishing, and killed before it wrote: nothing new to show

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 from deftunes_lake.native import Conflict
 
 ATTEMPTS = 30
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def until_settled(what: str, step: Callable[[], T]) -> T:
-    """Call a step until it meets no Conflict. `what` names it in messages. Raises Temporary after many conflicts.
+    """Call a step until it meets no Conflict. `what` names it in messages. Raises RetryableError after many conflicts.
 
     The step must load the table itself: what it decided before the conflict is void.
     """
@@ -32,4 +32,6 @@ def until_settled(what: str, step: Callable[[], T]) -> T:
             log.info(f"{what}: somebody else was faster, trying again", attempt=attempt + 1, why=str(conflict))
             # processes that collided once shall not collide again in step
             time.sleep(random.uniform(0.02, min(0.1 * 2**attempt, LONGEST_WAIT)))
-    raise Temporary(f"{what}: others were faster {ATTEMPTS} times in a row; nothing was changed, run the same again")
+    raise RetryableError(
+        f"{what}: others were faster {ATTEMPTS} times in a row; nothing was changed, run the same again"
+    )

@@ -1,6 +1,6 @@
 """What the warehouse's readers accept: asked of a snapshot before it becomes main.
 
-Data flow: snapshot → nothing, or DataRefused. Reads the table's metadata, the snapshot's manifest list and the
+Data flow: snapshot → nothing, or DataRejected. Reads the table's metadata, the snapshot's manifest list and the
 manifests that it added: never a row, and of the table's history no more than one line a manifest.
 
 Redshift (Spectrum on RA3, its own compute on RG and Serverless) and Athena read `main` through the Glue catalog. What
@@ -23,7 +23,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_lake.catalog import CATALOG
 from deftunes_lake.native import jvm
 
@@ -45,14 +45,14 @@ SYSTEM_NAMES = frozenset({"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ct
 
 
 def refuse_unreadable(spark: SparkSession, what: str, table: Any, snapshot_id: int, onto: int | None = None) -> None:
-    """Raise DataRefused when a snapshot of a loaded table could not be read, or not as cheaply, by the warehouse.
+    """Raise DataRejected when a snapshot of a loaded table could not be read, or not as cheaply, by the warehouse.
 
     what: who asks, as the sentence begins. onto: the main that the snapshot's files will be put onto, when it is not
     the one that they stand on; what readers would find there is asked too. Changes nothing.
     """
     found = list(dict.fromkeys(unreadable(spark, table, snapshot_id, onto)))
     if found:
-        raise DataRefused(
+        raise DataRejected(
             f"{what}: Redshift Spectrum and Athena could not, or should not, read snapshot {snapshot_id} of "
             f"{table.name()}: {'; '.join(found)}. Nothing of it was published, main is as it was; mend this, then run "
             "transform and quality again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, SparkSession
 
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 from deftunes_lake.snapshots import branch_head, main_head
 
 
@@ -14,16 +14,16 @@ def read_snapshot(spark: SparkSession, table: str, snapshot_id: int) -> DataFram
 
 
 def read_branch(spark: SparkSession, table: str, branch: str) -> DataFrame:
-    """All rows at the present head of a branch. Raises Temporary when there is no such branch."""
+    """All rows at the present head of a branch. Raises RetryableError when there is no such branch."""
     head = branch_head(spark, table, branch)
     if head is None:
-        raise Temporary(f"expected a branch {branch} of {table}, found none; run deftunes-transform first")
+        raise RetryableError(f"expected a branch {branch} of {table}, found none; run deftunes-transform first")
     return read_snapshot(spark, table, head.id)
 
 
 def read_main(spark: SparkSession, table: str) -> DataFrame:
-    """All rows at the present head of main. Raises Temporary when the table has no snapshot yet."""
+    """All rows at the present head of main. Raises RetryableError when the table has no snapshot yet."""
     head = main_head(spark, table)
     if head is None:
-        raise Temporary(f"expected a first snapshot of {table}, found none; run deftunes-lake create")
+        raise RetryableError(f"expected a first snapshot of {table}, found none; run deftunes-lake create")
     return read_snapshot(spark, table, head.id)

@@ -68,7 +68,7 @@ def promote(
     """Let main be a snapshot that descends from it, with its tags, and drop the branches that led there: one commit.
 
     tags and leftovers are asked with the refs that main is moved from. Returns False when main has moved to where the
-    snapshot does not descend from; commits that leave main alone are lost races, tried again. Raises Temporary.
+    snapshot does not descend from; commits that leave main alone are lost races, tried again. Raises RetryableError.
     """
 
     def step() -> bool:

@@ -19,10 +19,10 @@ from functools import partial
 import structlog
 from pyspark.sql import SparkSession
 
-from deftunes_contract.exits import NothingToDo, StageError
+from deftunes_contract.errors import NothingToDo, StageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.zones import before_tag, interval_tag
 from deftunes_lake.native import Conflict, load_table
 from deftunes_lake.partitions import partition_rows, put_partition
 from deftunes_lake.publish import facts_last
@@ -89,7 +89,7 @@ def _rollback(spark: SparkSession, entity: str, name: str, ingest_on: date) -> R
     table = load_table(spark, name)
     refs = refs_of(table)
     shown = snapshot_of(table, refs.tags.get(interval_tag(ingest_on)))
-    earlier = snapshot_of(table, refs.tags.get(before_tag(ingest_on)))
+    earlier = snapshot_of(table, refs.tags.get(previous_tag(ingest_on)))
     if shown is None or earlier is None:
         return None
     restored = earlier.staged
@@ -106,7 +106,7 @@ def _rollback(spark: SparkSession, entity: str, name: str, ingest_on: date) -> R
             f"{entity} {ingest_on}: expected {wanted} rows as before, {restored.rows if restored else 'none'} of them "
             f"published, found {rows} on branch {branch} of {name}; main was not touched"
         )
-    tags = {interval_tag(ingest_on): new.id if restored else None, before_tag(ingest_on): None}
+    tags = {interval_tag(ingest_on): new.id if restored else None, previous_tag(ingest_on): None}
     if not promote(
         spark, name, new.id, lambda _: tags, lambda refs: [left for left in refs.branches if left.startswith(prefix)]
     ):

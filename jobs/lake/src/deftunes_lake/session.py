@@ -19,8 +19,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from deftunes_contract.aws import aws_session
-from deftunes_contract.exits import StageError, UsageError
-from deftunes_contract.places import in_s3
+from deftunes_contract.errors import StageError, UsageError
+from deftunes_contract.paths import in_s3
 from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, IDENTITY, catalog_conf, prepare_catalog_file, s3a_conf
 from deftunes_lake.jars import class_path

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 from deftunes_contract.settings import MANY_LINES, LakeSettings, LogSettings
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import interval_tag
+from deftunes_contract.layout import interval_tag
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.native import load_table, properties_of
 
 MAIN = "main"
@@ -31,9 +31,9 @@ class Snapshot:
     properties: Mapping[str, str]
 
     @property
-    def staged(self) -> StagedSummary | None:
+    def staged(self) -> LoadMetrics | None:
         """What the transform said of the interval that this snapshot brought; None when it brought none."""
-        return StagedSummary.from_properties(self.properties)
+        return LoadMetrics.from_properties(self.properties)
 
     @property
     def total_rows(self) -> int:

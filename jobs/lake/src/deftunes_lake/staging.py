@@ -14,8 +14,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from deftunes_contract.exits import StageError, Temporary
-from deftunes_contract.summary import StagedSummary
+from deftunes_contract.errors import RetryableError, StageError
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.native import JAVA_ERRORS, causes, first_line, load_table
 from deftunes_lake.partitions import partition_rows
 from deftunes_lake.races import until_settled
@@ -28,12 +28,12 @@ WRITE_ID = "deftunes-write"
 
 
 def stage_interval(
-    spark: SparkSession, table: str, branch: str, frame: DataFrame, ingest_on: date, summary: StagedSummary
+    spark: SparkSession, table: str, branch: str, frame: DataFrame, ingest_on: date, summary: LoadMetrics
 ) -> int:
     """Replace the partition `ingest_on` by a frame's rows, on a branch begun anew at main's head; returns the snapshot.
 
     frame: the table's columns by name, all rows of this ingest_on; an empty frame empties the partition. summary
-    travels in the snapshot, and its `rows` must be what was written. Raises Temporary when another process staged
+    travels in the snapshot, and its `rows` must be what was written. Raises RetryableError when another process staged
     onto the same branch meanwhile, StageError when the number of written rows is not the summary's.
     """
     restart_branch(spark, table, branch)
@@ -62,7 +62,7 @@ def stage_interval(
 
 
 def restart_branch(spark: SparkSession, table: str, branch: str) -> int:
-    """Let a branch begin anew at main's head; returns that snapshot's id. Raises Temporary when others kept winning."""
+    """Let a branch begin anew at main's head; returns that snapshot's id. Raises RetryableError when others kept winning."""
     return until_settled(f"branch {branch} of {table}", lambda: _restart(spark, table, branch))
 
 
@@ -71,7 +71,7 @@ def _restart(spark: SparkSession, table: str, branch: str) -> int:
     branches = refs_of(loaded).branches
     head = branches.get(MAIN)
     if head is None:
-        raise Temporary(f"expected a first snapshot of {table}, found none; run deftunes-lake create")
+        raise RetryableError(f"expected a first snapshot of {table}, found none; run deftunes-lake create")
     if branches.get(branch) != head:
         change_refs(loaded, branches={branch: head})
     return head
@@ -94,12 +94,12 @@ def _overwrite(frame: DataFrame, target: str, condition: Column, properties: Map
     except JAVA_ERRORS as error:
         names = causes(error)
         if names & {"CommitFailedException", "CommitStateUnknownException"}:
-            raise Temporary(
+            raise RetryableError(
                 f"{target} did not take this write, or did not say whether it did ({first_line(error)}); "
                 "run the same again"
             ) from error
         if "branch (does not exist)" in str(error):
-            raise Temporary(f"{target} vanished before it was written to; run the same again") from error
+            raise RetryableError(f"{target} vanished before it was written to; run the same again") from error
         raise
 
 
@@ -107,7 +107,7 @@ def _own_snapshot(table: Any, branch: str, write_id: str) -> Snapshot:
     """The head of a branch, which must be this process's own write."""
     head = snapshot_of(table, refs_of(table).branches.get(branch))
     if head is None or head.properties.get(WRITE_ID) != write_id:
-        raise Temporary(
+        raise RetryableError(
             f"expected the head of branch {branch} of {table.name()} to be this run's write, found another's; "
             "two processes stage the same run and interval, run one of them again"
         )

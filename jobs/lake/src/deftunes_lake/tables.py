@@ -14,7 +14,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES, Entity, Field, load
-from deftunes_contract.exits import DataRefused, UsageError
+from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
 from deftunes_lake.folders import refuse_lost
@@ -61,8 +61,8 @@ def ensure_tables(
     """Make the database and tables, each with a first snapshot; grow those that are there to their contracts.
 
     Any number of processes may do so at once. Returns what was done, one sentence each, nothing when all was as it
-    should be. Raises UsageError when a folder holds a table that the catalog has lost, DataRefused when a table
-    contradicts its contract, Temporary when others kept winning.
+    should be. Raises UsageError when a folder holds a table that the catalog has lost, DataRejected when a table
+    contradicts its contract, RetryableError when others kept winning.
     """
     done: list[str] = []
     entities = [load(name) for name in names]
@@ -149,7 +149,7 @@ def _change(spark: SparkSession, statement: str) -> None:
 
 
 def _growth(name: str, table: Any, entity: Entity) -> list[str]:
-    """DDL that brings a table to its contract, empty when there is nothing to do. Raises DataRefused."""
+    """DDL that brings a table to its contract, empty when there is nothing to do. Raises DataRejected."""
     wanted = {column.name: column for column in entity.columns}
     found = {column.name(): column for column in table.schema().columns()}
     refused = [f"{gone} is in the table and not in the contract" for gone in found if gone not in wanted]
@@ -167,7 +167,7 @@ def _growth(name: str, table: Any, entity: Entity) -> list[str]:
     if partition != entity.partition:
         refused.append(f"it is partitioned by {', '.join(partition)}, not by {', '.join(entity.partition)}")
     if refused:
-        raise DataRefused(
+        raise DataRejected(
             f"{name} contradicts contract {entity.name} {entity.version}: {'; '.join(refused)}; "
             "correct the contract, or load into another DEFTUNES_DATABASE"
         )

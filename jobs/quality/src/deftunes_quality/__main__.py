@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from deftunes_contract.allowances import GUARDS, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES
-from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.object_store import open_store
 from deftunes_contract.settings import from_environment
-from deftunes_contract.shelf import open_shelf
+from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.settings import SparkSettings
 from deftunes_quality.desk import Desk
@@ -40,7 +40,7 @@ def work(argv: Sequence[str]) -> str:
     entities = tuple(dict.fromkeys(arguments.entities))
     allowances = allowances_of(arguments, entities, [interval])
     settings = from_environment(SparkSettings)
-    desk = Desk(open_session(settings, STAGE), settings, open_shelf(settings.lake), allowances)
+    desk = Desk(open_session(settings, STAGE), settings, open_store(settings.lake), allowances)
     return pass_gates(desk, entities, interval, run_id)
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def console() -> None:
     """The console script and the container's entry point."""
     with session_of_process():
-        enter(main)
+        run_console(main)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity, Rule, Severity
 from deftunes_contract.interval import Interval
-from deftunes_contract.summary import StagedSummary
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_quality.elsewhere import Elsewhere
 from deftunes_quality.figures import Quarantined
 from deftunes_quality.public import PublicState
@@ -37,8 +37,8 @@ class Facts:
 
     entity: Entity
     interval: Interval
-    staged: StagedSummary
-    previous: StagedSummary | None
+    staged: LoadMetrics
+    previous: LoadMetrics | None
     quarantined: Quarantined
     faults: Mapping[str, str]
     unmatched: Mapping[str, Unmatched]

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.shelf import Shelf
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The session, where the lake is, its shelf, and what the caller allows."""
+    """The session, where the lake is, its store, and what the caller allows."""
 
     spark: SparkSession
     settings: LakeSettings
-    shelf: Shelf
+    store: ObjectStore
     allowances: Allowances = NONE_ALLOWED

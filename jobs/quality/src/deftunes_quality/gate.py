@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from deftunes_contract.entity import load
-from deftunes_contract.exits import DataRefused, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.gate import GateResult, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_lake.tables import table_name
@@ -25,8 +25,8 @@ from deftunes_quality.staged import Staged, find_staged
 def pass_gates(desk: Desk, entities: Sequence[str], interval: Interval, run_id: str) -> str:
     """Judge what a run staged of an interval; returns one sentence when every gate is open.
 
-    Raises, after all entities were judged, in this order: what broke a gate (a bug), DataRefused when a gate closed,
-    Temporary when a branch is missing.
+    Raises, after all entities were judged, in this order: what broke a gate (a bug), DataRejected when a gate closed,
+    RetryableError when a branch is missing.
     """
     opened: list[str] = []
     closed: list[str] = []
@@ -36,7 +36,7 @@ def pass_gates(desk: Desk, entities: Sequence[str], interval: Interval, run_id: 
         try:
             staged = find_staged(desk.spark, table_name(desk.settings, name), load(name), interval, run_id)
             result = judge_one(desk, staged)
-        except Temporary as absent:
+        except RetryableError as absent:
             missing.append(str(absent))
         except Exception as bug:
             bugs.append(bug)
@@ -45,9 +45,9 @@ def pass_gates(desk: Desk, entities: Sequence[str], interval: Interval, run_id: 
     if bugs:
         raise bugs[0]
     if closed:
-        raise DataRefused(". ".join(closed + missing))
+        raise DataRejected(". ".join(closed + missing))
     if missing:
-        raise Temporary(". ".join(missing))
+        raise RetryableError(". ".join(missing))
     return "; ".join(opened)
 
 
@@ -60,7 +60,7 @@ def judge_one(desk: Desk, staged: Staged) -> GateResult:
 
         result = judge_staged(desk, staged)
     except Exception as fault:
-        where = write_gate_result(desk.shelf, broken_gate(staged, fault))
+        where = write_gate_result(desk.store, broken_gate(staged, fault))
         log.exception(f"{staged.name}: the gate broke and is closed; nothing was published", result=where)
         raise
     for rule in result.rules:
@@ -72,7 +72,7 @@ def judge_one(desk: Desk, staged: Staged) -> GateResult:
             log.warning(f"{staged.name}: {lifted(rule)}")
         elif rule.note:
             log.warning(f"{staged.name}: {rule.id} holds, but {rule.note}")
-    where = write_gate_result(desk.shelf, result)
+    where = write_gate_result(desk.store, result)
     tell = log.info if result.passed else log.error
     tell((opening if result.passed else refusal)(staged, result), result=where, report=result.data_docs)
     return result

@@ -46,7 +46,7 @@ def judge_staged(desk: Desk, staged: Staged) -> GateResult:
         judged = run_suite(suite, rows)
     examples = figure_examples(facts, judged, quarantine)
     result = gate_result(staged, rule_results(facts, suite, judged, examples))
-    data_docs = publish_report(desk.shelf, result, staged.summary)
+    data_docs = publish_report(desk.store, result, staged.summary)
     return result.model_copy(update={"data_docs": data_docs})
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from deftunes_contract.entity import Rule
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
 from deftunes_contract.gate import RuleResult
 from deftunes_quality.checks import Facts
 from deftunes_quality.suites import Suite

@@ -14,8 +14,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from deftunes_contract.interval import Interval
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import interval_tag
+from deftunes_contract.layout import interval_tag
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.native import load_table
 from deftunes_lake.partitions import partition_rows
 from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
@@ -39,8 +39,8 @@ class PublicState:
     snapshot_id: int = 0
     main: int = 0
     rows: int = 0
-    summary: StagedSummary | None = None
-    previous: StagedSummary | None = None
+    summary: LoadMetrics | None = None
+    previous: LoadMetrics | None = None
     others: Mapping[date, int] = field(default_factory=dict)
     sources: tuple[tuple[str, str], ...] = ()
 

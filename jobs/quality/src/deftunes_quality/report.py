@@ -1,6 +1,6 @@
 """The report of a gate: one page for people, made from the gate's result.
 
-Data flow: `GateResult` + `StagedSummary` → `quality/<entity>/ingest_on=D/run=R/data_docs/index.html`.
+Data flow: `GateResult` + `LoadMetrics` → `quality/<entity>/ingest_on=D/run=R/data_docs/index.html`.
 What protects the reader: values of failing rows come from strangers, so every text passes `printable`, the redactor
 and the template's escaping, and the page's content security policy allows one style sheet, known by its hash, and
 nothing else: no script, no request, no form. The name does not change, so a second judgement replaces the report.
@@ -20,26 +20,26 @@ from markupsafe import Markup
 
 from deftunes_contract.entity import Severity
 from deftunes_contract.gate import GateResult, RuleResult
+from deftunes_contract.layout import quality_report
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.redaction import printable, redact
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import quality_report
 
 OUTCOMES = ("failed", "warned", "passed", "skipped")
 """Outcomes of a rule, in the order of the page: what needs a reader's attention comes first."""
 
 
-def publish_report(shelf: Shelf, result: GateResult, summary: StagedSummary) -> str:
+def publish_report(store: ObjectStore, result: GateResult, summary: LoadMetrics) -> str:
     """Put the page beside the result; returns its full name."""
     folder = f"{quality_report(result.entity, result.ingest_on, result.run_id)}/data_docs"
     page, index = render_report(result, summary).encode(), f"{folder}/index.html"
     # pages that an older version wrote beside the index held foreign text unescaped; the gate may write, not delete
-    for path in {*shelf.list(folder), index}:
-        shelf.write(path, page)
-    return shelf.uri(index)
+    for path in {*store.list(folder), index}:
+        store.write(path, page)
+    return store.uri(index)
 
 
-def render_report(result: GateResult, summary: StagedSummary) -> str:
+def render_report(result: GateResult, summary: LoadMetrics) -> str:
     """The page as HTML, complete in itself."""
     rules = sorted(result.rules, key=lambda rule: OUTCOMES.index(outcome(rule)))
     style = _style()

@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.summary import StagedSummary
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.reading import read_snapshot
 from deftunes_quality.figures import column_faults
 from deftunes_quality.privacy import EXAMPLES, shown_row
@@ -89,7 +89,7 @@ def compare(spark: SparkSession, staged: Staged, rows: DataFrame) -> Restatement
     )
 
 
-def same_delivery(public: StagedSummary | None, staged: StagedSummary) -> bool:
+def same_delivery(public: LoadMetrics | None, staged: LoadMetrics) -> bool:
     """Whether the public rows were made of the very objects that the staged ones were made of."""
     return public is not None and (public.receipt, public.contract_version, public.rows, public.amount) == (
         staged.receipt,

@@ -12,10 +12,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import Temporary
+from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import branch
+from deftunes_contract.layout import branch
+from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.reading import read_snapshot
 from deftunes_lake.snapshots import branch_head
 from deftunes_quality.public import PublicState, find_public
@@ -33,8 +33,8 @@ class Staged:
     run_id: str
     table: str
     snapshot_id: int
-    summary: StagedSummary
-    previous: StagedSummary | None
+    summary: LoadMetrics
+    previous: LoadMetrics | None
     public: PublicState = field(default_factory=PublicState)
 
     @property
@@ -49,26 +49,28 @@ class Staged:
 
 
 def find_staged(spark: SparkSession, table: str, entity: Entity, interval: Interval, run_id: str) -> Staged:
-    """What a run staged. Raises Temporary when it staged nothing, or by another contract version than this one."""
+    """What a run staged. Raises RetryableError when it staged nothing, or by another contract version than this one."""
     name = branch(run_id, interval.ingest_on)
     head = branch_head(spark, table, name)
     again = f"run deftunes-transform {entity.name} --start {interval.start} --end {interval.end} --run-id {run_id}"
     if head is None:
-        raise Temporary(f"{entity.name} {interval.month}: expected branch {name} of {table}, found none; {again} first")
+        raise RetryableError(
+            f"{entity.name} {interval.month}: expected branch {name} of {table}, found none; {again} first"
+        )
     summary = head.staged
     wanted = (entity.name, interval.ingest_on, run_id)
     if summary is None or (summary.entity, summary.ingest_on, summary.run_id) != wanted:
-        raise Temporary(
+        raise RetryableError(
             f"{entity.name} {interval.month}: expected the transform's summary at the head of branch {name} of "
             f"{table}, found snapshot {head.id} with {_named(summary)}; {again} again"
         )
     if summary.contract_version != entity.version:
-        raise Temporary(
+        raise RetryableError(
             f"{entity.name} {interval.month}: staged by contract {summary.contract_version}, to be judged by "
             f"{entity.version}; {again} again"
         )
     if entity.amount and None in (summary.landed_amount, summary.quarantined_amount):
-        raise Temporary(
+        raise RetryableError(
             f"{entity.name} {interval.month}: expected landed and quarantined amounts in the summary of snapshot "
             f"{head.id}, found none; {again} again"
         )
@@ -76,5 +78,5 @@ def find_staged(spark: SparkSession, table: str, entity: Entity, interval: Inter
     return Staged(entity, interval, run_id, table, head.id, summary, public.previous, public)
 
 
-def _named(summary: StagedSummary | None) -> str:
+def _named(summary: LoadMetrics | None) -> str:
     return "none" if summary is None else f"that of {summary.entity}, {summary.ingest_on}, run {summary.run_id}"

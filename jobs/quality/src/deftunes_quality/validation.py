@@ -22,7 +22,7 @@ from great_expectations.data_context.types.base import (
 )
 from pyspark.sql import DataFrame
 
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
 from deftunes_quality.checks import Check
 from deftunes_quality.privacy import EXAMPLES, shown_row, shown_value
 from deftunes_quality.suites import Suite

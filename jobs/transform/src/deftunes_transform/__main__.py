@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 
 from deftunes_contract.entity import ENTITIES, load
-from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.object_store import open_store
 from deftunes_contract.settings import from_environment
-from deftunes_contract.shelf import open_shelf
+from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.tables import ensure_tables
 from deftunes_transform.run import say, transform
@@ -35,13 +35,13 @@ def work(argv: Sequence[str]) -> str:
     interval, run_id = interval_of(arguments), run_id_of(arguments)
     entities = [load(name) for name in dict.fromkeys(arguments.entities)]
     settings = from_environment(TransformSettings)
-    shelf = open_shelf(settings.lake)
+    store = open_store(settings.lake)
     spark = open_session(settings, STAGE)
     ensure_tables(spark, settings)
     sentences = []
     for entity in entities:
         began = time.monotonic()
-        staged = transform(spark, settings, shelf, entity, interval, run_id)
+        staged = transform(spark, settings, store, entity, interval, run_id)
         say(staged, time.monotonic() - began)
         sentences.append(str(staged))
     return "; ".join(sentences)
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def console() -> None:
     """The console script and the container's entry point."""
     with session_of_process():
-        enter(main)
+        run_console(main)
 
 
 if __name__ == "__main__":

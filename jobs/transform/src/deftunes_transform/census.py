@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused
+from deftunes_contract.errors import DataRejected
 from deftunes_contract.receipt import Receipt
 from deftunes_transform.rules import GOOD, RuleBook
 
@@ -70,11 +70,11 @@ def count(judged: DataFrame, entity: Entity, book: RuleBook) -> Census:
 
 
 def reconcile(census: Census, receipt: Receipt) -> None:
-    """Raises DataRefused when what was read is not what was landed, in records, units or money."""
+    """Raises DataRejected when what was read is not what was landed, in records, units or money."""
     read = (census.records, census.rows + census.quarantined_units, _sum(census))
     landed = (receipt.records, receipt.units, receipt.amount)
     if read != landed:
-        raise DataRefused(
+        raise DataRejected(
             f"{receipt.entity} for {receipt.interval} does not add up: expected {_figures(*landed)} as landed, found "
             f"{_figures(*read)}, of them {census.quarantined_units:,} units in quarantine; nothing was staged. "
             "Extract and transform read a record differently: please report this with the landed objects"

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.exits import DataRefused, StageError, Temporary
+from deftunes_contract.errors import DataRejected, RetryableError, StageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.layout import landing_path, receipt
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt, read_receipt
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.zones import delivery, receipt
 
 _AT_ONCE = 4
 """Objects hashed at a time: enough to keep S3 busy; each is held in memory, and extract cuts them at some 20 MB."""
@@ -33,54 +33,54 @@ class Delivery:
     uris: tuple[str, ...]
 
 
-def accept(shelf: Shelf, entity: Entity, interval: Interval, verify: bool) -> Delivery:
+def accept(store: ObjectStore, entity: Entity, interval: Interval, verify: bool) -> Delivery:
     """The delivery of an interval.
 
-    verify: compare size and sha256 of every object, else only that it is there. Raises Temporary when nothing was
-    delivered or objects are not those of the receipt, DataRefused when the receipt is not for this contract.
+    verify: compare size and sha256 of every object, else only that it is there. Raises RetryableError when nothing was
+    delivered or objects are not those of the receipt, DataRejected when the receipt is not for this contract.
     """
-    with _shelf_faults(shelf, entity, interval):
-        found = read_receipt(shelf, entity, interval)
+    with _shelf_faults(store, entity, interval):
+        found = read_receipt(store, entity, interval)
         _check_contract(found, entity, interval)
-        folder = delivery(entity.landing_folder, interval.ingest_on)
+        folder = landing_path(entity.landing_folder, interval.ingest_on)
         if verify:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                faults = list(pool.map(lambda landed: _fault(shelf, folder, landed), found.objects))
+                faults = list(pool.map(lambda landed: _fault(store, folder, landed), found.objects))
         else:
-            present = set(shelf.list(folder)) if found.objects else set()
+            present = set(store.list(folder)) if found.objects else set()
             faults = [None if f"{folder}/{o.name}" in present else f"{o.name} is gone" for o in found.objects]
         if said := [fault for fault in faults if fault]:
-            raise _changed(shelf, entity, interval, said[0])
-        return Delivery(entity, interval, found, tuple(shelf.uri(f"{folder}/{o.name}") for o in found.objects))
+            raise _changed(store, entity, interval, said[0])
+        return Delivery(entity, interval, found, tuple(store.uri(f"{folder}/{o.name}") for o in found.objects))
 
 
-def still_there(shelf: Shelf, accepted: Delivery) -> None:
-    """Raises Temporary when the delivery was replaced or lost an object since it was accepted."""
+def still_there(store: ObjectStore, accepted: Delivery) -> None:
+    """Raises RetryableError when the delivery was replaced or lost an object since it was accepted."""
     entity, interval = accepted.entity, accepted.interval
-    with _shelf_faults(shelf, entity, interval):
-        now = find_receipt(shelf, entity, interval.ingest_on)
+    with _shelf_faults(store, entity, interval):
+        now = find_receipt(store, entity, interval.ingest_on)
         if now is None or now.digest != accepted.receipt.digest:
-            raise _changed(shelf, entity, interval, "the receipt is another one than a moment ago")
-        folder = delivery(entity.landing_folder, interval.ingest_on)
-        present = set(shelf.list(folder))
+            raise _changed(store, entity, interval, "the receipt is another one than a moment ago")
+        folder = landing_path(entity.landing_folder, interval.ingest_on)
+        present = set(store.list(folder))
         if gone := [o.name for o in now.objects if f"{folder}/{o.name}" not in present]:
-            raise _changed(shelf, entity, interval, f"{gone[0]} is gone")
+            raise _changed(store, entity, interval, f"{gone[0]} is gone")
 
 
 def _check_contract(found: Receipt, entity: Entity, interval: Interval) -> None:
-    """Raises DataRefused for a receipt of something else; minor versions of a contract only add to it."""
+    """Raises DataRejected for a receipt of something else; minor versions of a contract only add to it."""
     expected = (entity.name, str(interval), entity.landing_format, entity.version.split(".")[0])
     delivered = (found.entity, f"[{found.start}, {found.end})", found.format, found.contract_version.split(".")[0])
     if expected != delivered:
-        raise DataRefused(
+        raise DataRejected(
             f"expected a delivery of {entity.name} for {interval} as {entity.landing_format} under contract version "
             f"{entity.version}, found one of {found.entity} for {delivered[1]} as {found.format} under "
             f"{found.contract_version}; {_again(entity, interval)} with this release"
         )
 
 
-def _fault(shelf: Shelf, folder: str, landed: LandedObject) -> str | None:
-    content = shelf.read(f"{folder}/{landed.name}")
+def _fault(store: ObjectStore, folder: str, landed: LandedObject) -> str | None:
+    content = store.read(f"{folder}/{landed.name}")
     if content is None:
         return f"{landed.name} is gone"
     if len(content) != landed.bytes:
@@ -90,15 +90,15 @@ def _fault(shelf: Shelf, folder: str, landed: LandedObject) -> str | None:
     return None
 
 
-def _changed(shelf: Shelf, entity: Entity, interval: Interval, fault: str) -> Temporary:
-    return Temporary(
+def _changed(store: ObjectStore, entity: Entity, interval: Interval, fault: str) -> RetryableError:
+    return RetryableError(
         f"the delivery of {entity.name} for {interval} changed: expected the objects that "
-        f"{_place(shelf, entity, interval)} names, found that {fault}; {_again(entity, interval)}"
+        f"{_place(store, entity, interval)} names, found that {fault}; {_again(entity, interval)}"
     )
 
 
-def _place(shelf: Shelf, entity: Entity, interval: Interval) -> str:
-    return shelf.uri(receipt(entity.landing_folder, interval.ingest_on))
+def _place(store: ObjectStore, entity: Entity, interval: Interval) -> str:
+    return store.uri(receipt(entity.landing_folder, interval.ingest_on))
 
 
 def _again(entity: Entity, interval: Interval) -> str:
@@ -106,7 +106,7 @@ def _again(entity: Entity, interval: Interval) -> str:
 
 
 @contextmanager
-def _shelf_faults(shelf: Shelf, entity: Entity, interval: Interval) -> Iterator[None]:
+def _shelf_faults(store: ObjectStore, entity: Entity, interval: Interval) -> Iterator[None]:
     """Turns what files and S3 raise into an end of the stage that may be tried again."""
     try:
         yield
@@ -115,7 +115,7 @@ def _shelf_faults(shelf: Shelf, entity: Entity, interval: Interval) -> Iterator[
     except Exception as fault:
         if not isinstance(fault, OSError) and type(fault).__module__.partition(".")[0] not in ("botocore", "boto3"):
             raise
-        raise Temporary(
-            f"expected to read the delivery of {entity.name} for {interval} at {_place(shelf, entity, interval)}, "
+        raise RetryableError(
+            f"expected to read the delivery of {entity.name} for {interval} at {_place(store, entity, interval)}, "
             f"found {fault}; check DEFTUNES_LAKE and the rights to it, then run the same command again"
         ) from fault

@@ -16,7 +16,7 @@ _VALUE = t.StructType([t.StructField("value", t.StringType())])
 
 
 def read_lines(spark: SparkSession, uris: Sequence[str]) -> DataFrame:
-    """All lines of these objects (`shelf.uri` names); no objects, no lines."""
+    """All lines of these objects (`store.uri` names); no objects, no lines."""
     if not uris:
         return numbered(spark.createDataFrame([], _VALUE))
     # records hold no raw line break of any kind, but Spark's default would also cut at \r

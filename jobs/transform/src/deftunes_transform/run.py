@@ -19,9 +19,9 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity, load
 from deftunes_contract.interval import Interval
-from deftunes_contract.shelf import Shelf
-from deftunes_contract.summary import StagedSummary
-from deftunes_contract.zones import branch as branch_name
+from deftunes_contract.layout import branch as branch_name
+from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.object_store import ObjectStore
 from deftunes_lake.native import JAVA_ERRORS
 from deftunes_lake.staging import replace_rows, stage_interval
 from deftunes_lake.tables import table_name
@@ -47,7 +47,7 @@ class Staged:
 
     branch: str
     snapshot_id: int
-    summary: StagedSummary
+    summary: LoadMetrics
     census: Census
 
     def __str__(self) -> str:
@@ -61,14 +61,19 @@ class Staged:
 
 
 def transform(
-    spark: SparkSession, settings: TransformSettings, shelf: Shelf, entity: Entity, interval: Interval, run_id: str
+    spark: SparkSession,
+    settings: TransformSettings,
+    store: ObjectStore,
+    entity: Entity,
+    interval: Interval,
+    run_id: str,
 ) -> Staged:
-    """Stage one interval of one entity. Raises Temporary (no or a changed delivery), DataRefused (does not add up)."""
+    """Stage one interval of one entity. Raises RetryableError (no or a changed delivery), DataRejected (does not add up)."""
     records.prepare(spark)
-    delivery = accept(shelf, entity, interval, settings.verify_landing)
+    delivery = accept(store, entity, interval, settings.verify_landing)
     book = RuleBook(entity, interval)
     stamp = Stamp(interval.ingest_on, run_id, datetime.now(UTC).replace(tzinfo=None))
-    with _delivery_stays(shelf, delivery):
+    with _delivery_stays(store, delivery):
         lines = read_lines(spark, delivery.uris)
         with held(_JUDGES[entity.name](lines, entity, book), settings) as judged:
             judged, census, contested = _settled(judged, entity, book)
@@ -121,7 +126,7 @@ def _stage(
     census: Census,
 ) -> Staged:
     entity, receipt = delivery.entity, delivery.receipt
-    summary = StagedSummary(
+    summary = LoadMetrics(
         entity=entity.name,
         ingest_on=stamp.ingest_on,
         run_id=stamp.run_id,
@@ -145,12 +150,12 @@ def _stage(
 
 
 @contextmanager
-def _delivery_stays(shelf: Shelf, delivery: Delivery) -> Iterator[None]:
-    """A reader that fails because extract replaced the delivery meanwhile fails for that reason. Raises Temporary."""
+def _delivery_stays(store: ObjectStore, delivery: Delivery) -> Iterator[None]:
+    """A reader that fails because extract replaced the delivery meanwhile fails for that reason. Raises RetryableError."""
     try:
         yield
     except JAVA_ERRORS:
-        still_there(shelf, delivery)
+        still_there(store, delivery)
         raise
 
 

@@ -9,7 +9,7 @@ from .maker import Maker, given, tag_list
 
 
 class Repository(Maker):
-    """One image's shelf."""
+    """One image's store."""
 
     service = "ecr"
 

@@ -11,12 +11,12 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from deftunes_contract.exits import StageError
+from deftunes_contract.errors import StageError
 
 PREFIX = "deftunes."
 
 
-class StagedSummary(BaseModel):
+class LoadMetrics(BaseModel):
     """Counts and money of one interval of one table, as the transform saw them.
 
     landed_units/landed_amount are the receipt's; rows/amount went into the table; quarantined_units/quarantined_amount
@@ -48,7 +48,7 @@ class StagedSummary(BaseModel):
         return {f"{PREFIX}{name.replace('_', '-')}": str(value) for name, value in values.items()}
 
     @classmethod
-    def from_properties(cls, properties: Mapping[str, str]) -> StagedSummary | None:
+    def from_properties(cls, properties: Mapping[str, str]) -> LoadMetrics | None:
         """Read a snapshot summary; None when the snapshot was not made by a transform. Raises StageError if torn."""
         own = {k.removeprefix(PREFIX).replace("-", "_"): v for k, v in properties.items() if k.startswith(PREFIX)}
         if not own:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.exits import DataRefused, ExitCode, NothingToDo, Temporary, UsageError
-from deftunes_contract.grammar import add_interval, enter, interval_of, new_parser, run_id_of, run_stage
+from deftunes_contract.errors import DataRejected, ExitCode, NothingToDo, RetryableError, UsageError
 from deftunes_contract.logs import configure_logs
+from deftunes_contract.object_store import open_store
 from deftunes_contract.settings import LakeSettings, from_environment
-from deftunes_contract.shelf import open_shelf
+from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 
 
 def _parse(*argv: str) -> tuple[str, str]:
@@ -44,8 +44,8 @@ def test_a_run_id_without_letters_is_refused() -> None:
     ("raised", "code"),
     [
         (UsageError("u"), ExitCode.USAGE),
-        (DataRefused("d"), ExitCode.REFUSED),
-        (Temporary("t"), ExitCode.TEMPORARY),
+        (DataRejected("d"), ExitCode.REFUSED),
+        (RetryableError("t"), ExitCode.TEMPORARY),
         (NothingToDo("n"), ExitCode.NOTHING_TO_DO),
         (RuntimeError("b"), ExitCode.BUG),
         (KeyboardInterrupt(), ExitCode.TEMPORARY),
@@ -70,7 +70,7 @@ def test_a_process_ends_with_the_code_of_its_stage_whatever_the_log_settings(
 ) -> None:
     monkeypatch.setenv("DEFTUNES_LOG_LEVEL", level)
     with pytest.raises(SystemExit) as ended:
-        enter(lambda: ExitCode.REFUSED)
+        run_console(lambda: ExitCode.REFUSED)
     assert ended.value.code == ExitCode.REFUSED
 
 
@@ -139,7 +139,7 @@ def test_a_path_is_a_path_wherever_it_is_used(
     settings = LakeSettings(lake=lake)
     assert settings.lake_root == root
     assert settings.warehouse == f"{root}/transform_zone"
-    assert open_shelf(lake).uri("zone/a") == f"{root}/zone/a"
+    assert open_store(lake).uri("zone/a") == f"{root}/zone/a"
     if not settings.is_glue:
         assert settings.catalog_file == f"{root}/catalog.db"
         assert LakeSettings(lake="/x", catalog=f"sqlite:///{root}/c.db").catalog_file == f"{root}/c.db"
@@ -170,6 +170,6 @@ def test_a_path_is_a_path_wherever_it_is_used(
 )
 def test_a_place_that_no_reader_could_open_is_refused_by_the_settings_name(lake: str) -> None:
     with pytest.raises(UsageError, match="^DEFTUNES_LAKE: expected "):
-        open_shelf(lake)
+        open_store(lake)
     with pytest.raises(UsageError, match="DEFTUNES_LAKE: expected "):
         _ = from_environment(LakeSettings, DEFTUNES_LAKE=lake).lake_root

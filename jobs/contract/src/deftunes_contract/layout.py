@@ -14,18 +14,18 @@ RECEIPT = "_receipt.json"
 """Name of the hand-over file; written last, so its absence means: not delivered."""
 
 
-def delivery(landing_folder: str, ingest_on: date) -> str:
+def landing_path(landing_folder: str, ingest_on: date) -> str:
     """Folder of one delivery: `landing_zone/api/users/ingest_on=2020-02-01`."""
     return f"{landing_folder}/ingest_on={ingest_on}"
 
 
 def receipt(landing_folder: str, ingest_on: date) -> str:
     """Receipt of one delivery."""
-    return f"{delivery(landing_folder, ingest_on)}/{RECEIPT}"
+    return f"{landing_path(landing_folder, ingest_on)}/{RECEIPT}"
 
 
 def quality_report(entity: str, ingest_on: date, run_id: str) -> str:
-    """Folder of one gate decision: `result.json`, the report in `data_docs`. Raises DataRefused for no name."""
+    """Folder of one gate decision: `result.json`, the report in `data_docs`. Raises DataRejected for no name."""
     return f"quality/{path_part(entity, 'entity')}/ingest_on={ingest_on}/run={path_part(run_id, 'run id')}"
 
 
@@ -35,7 +35,7 @@ def quality_result(entity: str, ingest_on: date, run_id: str) -> str:
 
 
 def branch(run_id: str, ingest_on: date) -> str:
-    """Iceberg branch on which a run stages one interval. Raises DataRefused for a run id that is no name."""
+    """Iceberg branch on which a run stages one interval. Raises DataRejected for a run id that is no name."""
     return f"run_{path_part(run_id, 'run id')}_{ingest_on:%Y%m%d}"
 
 
@@ -44,7 +44,7 @@ def interval_tag(ingest_on: date) -> str:
     return f"interval_{ingest_on:%Y%m%d}"
 
 
-def before_tag(ingest_on: date) -> str:
+def previous_tag(ingest_on: date) -> str:
     """Iceberg tag on what an interval showed before it was last published; rollback reads that partition of it.
 
     It is the interval's earlier publication, or main as it was when there was none.

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from deftunes_contract.exits import UsageError
+from deftunes_contract.errors import UsageError
 
 S3 = "s3://"
 UNNAMEABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

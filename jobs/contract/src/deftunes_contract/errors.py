@@ -42,13 +42,13 @@ class UsageError(StageError):
     exit_code = ExitCode.USAGE
 
 
-class DataRefused(StageError):
+class DataRejected(StageError):
     """The data broke a rule that closes the gate: nothing was published."""
 
     exit_code = ExitCode.REFUSED
 
 
-class Temporary(StageError):
+class RetryableError(StageError):
     """The world did not answer as it should; the same call may succeed later."""
 
     exit_code = ExitCode.TEMPORARY

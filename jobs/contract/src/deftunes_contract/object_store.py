@@ -1,6 +1,6 @@
-"""A shelf: the files of the lake outside Iceberg (landing zone, receipts, reports), in a folder or in S3.
+"""A store: the files of the lake outside Iceberg (landing zone, receipts, reports), in a folder or in S3.
 
-`open_shelf(root)` is the one place where the client is made; stages get a Shelf handed in. Writes are atomic: a
+`open_store(root)` is the one place where the client is made; stages get a ObjectStore handed in. Writes are atomic: a
 reader sees the old object or the new one, never a part.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from deftunes_contract.aws import aws_client
-from deftunes_contract.exits import DataRefused
-from deftunes_contract.places import UNNAMEABLE, bucket_and_key, in_s3, local_folder
+from deftunes_contract.errors import DataRejected
+from deftunes_contract.paths import UNNAMEABLE, bucket_and_key, in_s3, local_folder
 from deftunes_contract.sharing import file_mode
 
 if TYPE_CHECKING:
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 
 def inside(root: str, path: str) -> str:
-    """The path, when it is a name below a root and nothing else. Raises DataRefused.
+    """The path, when it is a name below a root and nothing else. Raises DataRejected.
 
     Paths are made of facts and of what receipts and run ids say; one that climbs, that begins anew, or that another
     reader would take for two paths is never handed to a file system or to S3.
     """
     parts = path.split("/")
     if "" in parts or "." in parts or ".." in parts or "\\" in path or UNNAMEABLE.search(path):
-        raise DataRefused(
+        raise DataRejected(
             f"expected a path inside {root}, found {path!r}; nothing was read, written or removed there. Whatever "
             "names it (a receipt, a gate result) was changed by hand: make it anew"
         )
     return path
 
 
-class Shelf(Protocol):
-    """Objects below one root. `path` is relative to it, with forward slashes; one that leaves it is DataRefused."""
+class ObjectStore(Protocol):
+    """Objects below one root. `path` is relative to it, with forward slashes; one that leaves it is DataRejected."""
 
     def uri(self, path: str) -> str:
         """Full name of an object, for messages and for engines that read by themselves."""
@@ -59,8 +59,8 @@ class Shelf(Protocol):
         """Remove an object; no error when it is gone already."""
 
 
-class FolderShelf:
-    """A shelf in a local folder. Atomic by writing aside and renaming.
+class LocalStore:
+    """A store in a local folder. Atomic by writing aside and renaming.
 
     The folder itself may be reached by a symbolic link; a link below it that leads out is refused like `..`.
     """
@@ -71,7 +71,7 @@ class FolderShelf:
     def _place(self, path: str) -> Path:
         place = self.root / inside(str(self.root), path)
         if not place.resolve().is_relative_to(self.root.resolve()):
-            raise DataRefused(
+            raise DataRejected(
                 f"expected a path inside {self.root}, found that {path} leads to {place.resolve()}; nothing was read, "
                 "written or removed there. Put the whole lake elsewhere (DEFTUNES_LAKE) instead of a part of it"
             )
@@ -82,39 +82,39 @@ class FolderShelf:
         return str(self._place(path))
 
     def read(self, path: str) -> bytes | None:
-        """See Shelf."""
+        """See ObjectStore."""
         try:
             return self._place(path).read_bytes()
         except FileNotFoundError:
             return None
 
     def write(self, path: str, content: bytes) -> None:
-        """See Shelf."""
+        """See ObjectStore."""
         with self._aside(path) as aside:
             aside.write_bytes(content)
 
     def upload(self, path: str, file: Path) -> None:
-        """See Shelf."""
+        """See ObjectStore."""
         with self._aside(path) as aside:
             shutil.copyfile(file, aside)
 
-    def _aside(self, path: str) -> _Aside:
+    def _aside(self, path: str) -> _AtomicFile:
         target = self._place(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        return _Aside(target)
+        return _AtomicFile(target)
 
     def list(self, prefix: str) -> Iterator[str]:
-        """See Shelf."""
+        """See ObjectStore."""
         folder = self._place(prefix)
-        found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(_Aside.PREFIX))
+        found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(_AtomicFile.PREFIX))
         yield from sorted(str(p.relative_to(self.root)) for p in found)
 
     def delete(self, path: str) -> None:
-        """See Shelf."""
+        """See ObjectStore."""
         self._place(path).unlink(missing_ok=True)
 
 
-class _Aside:
+class _AtomicFile:
     """A file beside its target that takes the target's name when all went well."""
 
     PREFIX = ".writing-"
@@ -138,8 +138,8 @@ class _Aside:
             self.path.unlink(missing_ok=True)
 
 
-class S3Shelf:
-    """A shelf below `s3://bucket/prefix`. S3 puts are atomic by themselves."""
+class S3Store:
+    """A store below `s3://bucket/prefix`. S3 puts are atomic by themselves."""
 
     def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
         self.client, self.bucket, self.prefix = client, bucket, prefix
@@ -153,7 +153,7 @@ class S3Shelf:
         return f"s3://{self.bucket}/{self._key(path)}"
 
     def read(self, path: str) -> bytes | None:
-        """See Shelf."""
+        """See ObjectStore."""
         key = self._key(path)
         try:
             return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -161,15 +161,15 @@ class S3Shelf:
             return None
 
     def write(self, path: str, content: bytes) -> None:
-        """See Shelf."""
+        """See ObjectStore."""
         self.client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
 
     def upload(self, path: str, file: Path) -> None:
-        """See Shelf; large files go up in parts, visible only when complete."""
+        """See ObjectStore; large files go up in parts, visible only when complete."""
         self.client.upload_file(str(file), self.bucket, self._key(path))
 
     def list(self, prefix: str) -> Iterator[str]:
-        """See Shelf."""
+        """See ObjectStore."""
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{self._key(prefix)}/"
         )
@@ -178,13 +178,13 @@ class S3Shelf:
                 yield item["Key"].removeprefix(self._root)
 
     def delete(self, path: str) -> None:
-        """See Shelf."""
+        """See ObjectStore."""
         self.client.delete_object(Bucket=self.bucket, Key=self._key(path))
 
 
-def open_shelf(root: str) -> Shelf:
-    """The shelf at `s3://bucket[/prefix]` or at a local folder (a path or a file:// URI). Raises UsageError."""
+def open_store(root: str) -> ObjectStore:
+    """The store at `s3://bucket[/prefix]` or at a local folder (a path or a file:// URI). Raises UsageError."""
     if in_s3(root):
         bucket, prefix = bucket_and_key(root)
-        return S3Shelf(aws_client("s3", mode="adaptive", max_attempts=8), bucket, prefix)
-    return FolderShelf(local_folder(root))
+        return S3Store(aws_client("s3", mode="adaptive", max_attempts=8), bucket, prefix)
+    return LocalStore(local_folder(root))

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import structlog
 
-from deftunes_contract.exits import ExitCode, NothingToDo, StageError, UsageError
+from deftunes_contract.errors import ExitCode, NothingToDo, StageError, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.names import clean_run_id
@@ -91,7 +91,7 @@ def run_stage(stage: str, work: Callable[[Sequence[str]], str], argv: Sequence[s
     return ExitCode.DONE
 
 
-def enter(main: Callable[[], int]) -> NoReturn:
+def run_console(main: Callable[[], int]) -> NoReturn:
     """Begin and end a process: set up the logs as the environment says, run, exit with the code."""
     keep_private()
     try:
