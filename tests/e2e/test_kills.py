@@ -20,7 +20,7 @@ WORKING = {
     "publish-api": 4.0,
     "dbt": 4.0,
 }
-"""Workload, and seconds from its start (transform: from its executors' start) until it is in the middle."""
+"""Workload, and seconds from its start (transform: from its executors' start) until it is in the middle, at most."""
 
 SLOW_SOURCE = {
     # the first request gets no byte for half a minute in mid-record, the second one all of them
@@ -66,20 +66,29 @@ def _slowed(shell: Shell, workload: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("workload", WORKING)
 def test_killed_and_tried_again(walked: Shell, workload: str) -> None:
-    shell, job = walked, f"killed-{workload}"
+    for halved in (1, 2, 4, 8):
+        status = _killed(walked, workload, WORKING[workload] / halved)
+        if status.get("failed"):
+            break  # else this machine was faster than the kill, which comes sooner next time
+    assert status.get("failed", 0) >= 1, f"it ended each time before it was killed: {status}"
+    assert status["succeeded"] == 1
+
+
+def _killed(shell: Shell, workload: str, delay: float) -> dict[str, Any]:
+    """Start a job, kill its pod after `delay` seconds at work, wait for the job's end; its status."""
+    job = f"killed-{workload}"
+    shell.run(f"kubectl delete job {job} --namespace deftunes --ignore-not-found --cascade=foreground", 120)
     with _slowed(shell, workload):
         shell.run(f"kubectl create job {job} --namespace deftunes --from=cronjob/deftunes-{workload}")
         pod = shell.until(f"a running pod of {job}", lambda: _running(shell, job))
         if workload == "transform-api":
             shell.until(f"two executors of {pod}", lambda: len(_executors(shell, pod)) >= 2)
-        time.sleep(WORKING[workload])
-        shell.run(f"kubectl delete pod {pod} --namespace deftunes --grace-period=0 --force")
+        time.sleep(delay)
+        shell.run(f"kubectl delete pod {pod} --namespace deftunes --grace-period=0 --force --ignore-not-found")
     if workload == "transform-api":
         shell.until(f"the executors of {pod} to go with it", lambda: not _executors(shell, pod), 60)
     shell.run(f"kubectl wait job/{job} --namespace deftunes --for=condition=complete --timeout=5m", 320)
-    status = shell.get(f"job/{job}")["status"]
-    assert status.get("failed", 0) >= 1, f"{pod} had ended before it was killed: {status}"
-    assert status["succeeded"] == 1
+    return dict(shell.get(f"job/{job}")["status"])
 
 
 def test_after_all_of_it_the_figures_are_the_same(walked: Shell, embedded: dict[str, Any]) -> None:
