@@ -51,8 +51,8 @@ lint: setup setup-infra ## style, types, layers, generated pages
 	$(IN) ruff check .
 	$(IN) mypy jobs/*/src simulator/src cli/src
 	$(IN) lint-imports
-	$(IN) python -m deftunes_serving.sources --check
-	$(IN) python -m deftunes_cli.pages --check
+	$(IN) python -m deftunes_serving.generate_sources --check
+	$(IN) python -m deftunes_cli.generate_docs --check
 	$(IN) python tests/images/requirements.py --check
 	$(UV) run --frozen --no-sync --directory infra_pulumi mypy .
 	$(UV) run --frozen --no-sync --directory infra_pulumi python -m deftunes_cloud.costs --check
@@ -61,8 +61,8 @@ lint: setup setup-infra ## style, types, layers, generated pages
 format: setup ## rewrite sources and generated pages in house style
 	$(IN) ruff format .
 	$(IN) ruff check --fix .
-	$(IN) python -m deftunes_serving.sources
-	$(IN) python -m deftunes_cli.pages
+	$(IN) python -m deftunes_serving.generate_sources
+	$(IN) python -m deftunes_cli.generate_docs
 
 .PHONY: warm
 warm: setup ## a class archive for Spark's JVM, recorded once a checkout (35 s): every start takes half the time

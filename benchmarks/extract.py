@@ -46,7 +46,7 @@ print(time.perf_counter() - begun)
 """
 _EXTRACT = """
 import pathlib, re, sys, time
-from deftunes_extract import api, songs
+from deftunes_extract import http_api, postgres
 from deftunes_extract.__main__ import work
 begun = time.perf_counter()
 work(sys.argv[1:])

@@ -32,7 +32,7 @@ from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.receipt import LandedObject, Receipt
-from deftunes_extract.figures import Figures
+from deftunes_extract.metrics import Figures
 from deftunes_lake.session import open_session
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name
 from deftunes_transform.run import transform

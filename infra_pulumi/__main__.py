@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from deftunes_cloud.alarms import Alarms
+from deftunes_cloud.base import Place, tags_of
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
@@ -17,7 +18,6 @@ from deftunes_cloud.network import Network
 from deftunes_cloud.outputs import export
 from deftunes_cloud.registry import Registry
 from deftunes_cloud.secrets import Secrets
-from deftunes_cloud.section import Place, tags_of
 from deftunes_cloud.settings import read_settings
 from deftunes_cloud.warehouse import Warehouse
 

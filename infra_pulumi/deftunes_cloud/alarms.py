@@ -15,13 +15,13 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
+from deftunes_cloud.alarm_specs import Watch, of_cluster, of_database, of_nat, of_provisioned, of_serverless
+from deftunes_cloud.base import Cidr, Place, Section
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
-from deftunes_cloud.section import Cidr, Place, Section
 from deftunes_cloud.warehouse import Warehouse
-from deftunes_cloud.watches import Watch, of_cluster, of_database, of_nat, of_provisioned, of_serverless
 
 _PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com")
 

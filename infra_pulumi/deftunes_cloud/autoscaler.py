@@ -8,8 +8,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.roles import make_role
-from deftunes_cloud.section import Place
 from deftunes_cloud.service_roles import for_pods
 
 NAMESPACE, SERVICE_ACCOUNT = "kube-system", "cluster-autoscaler"

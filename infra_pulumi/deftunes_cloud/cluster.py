@@ -15,11 +15,11 @@ import pulumi_aws as aws
 from pydantic import AfterValidator, Field, model_validator
 
 from deftunes_cloud import auto_mode, nodes
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.grants import trusted
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
 from deftunes_cloud.nodes import ADDONS, DriverSettings, ExecutorSettings, Nodes
-from deftunes_cloud.section import Place, Section
 from deftunes_cloud.service_roles import for_cluster, service_role
 
 LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")

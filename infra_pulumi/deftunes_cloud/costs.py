@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from deftunes_cloud.bill import HOURS, Line, Price, Use, at_limits, lines, read_prices
+from deftunes_cloud.cost_estimate import HOURS, Line, Price, Use, at_limits, lines, read_prices
 from deftunes_cloud.settings import Settings
 
 PROGRAM = Path(__file__).resolve().parents[1]

@@ -11,10 +11,10 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field, model_validator
 
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
-from deftunes_cloud.section import Place, Section
 
 PORT = 5432
 DATABASE = "airflow"

@@ -8,7 +8,7 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.section import Place
+from deftunes_cloud.base import Place
 
 Endpoint = Literal[
     "autoscaling",

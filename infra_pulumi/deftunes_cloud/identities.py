@@ -13,11 +13,11 @@ import pulumi_aws as aws
 from pydantic import Field
 
 from deftunes_cloud import grants
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.lake import Lake
 from deftunes_cloud.roles import make_role, shelves_of
-from deftunes_cloud.section import Place, Section
 from deftunes_cloud.service_roles import for_pods
 from deftunes_cloud.warehouse import Warehouse
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.section import Place
+from deftunes_cloud.base import Place
 
 
 def make_key(

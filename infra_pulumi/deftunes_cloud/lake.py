@@ -12,8 +12,8 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field, model_validator
 
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.keys import make_key
-from deftunes_cloud.section import Place, Section
 
 Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 

@@ -14,10 +14,10 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import AfterValidator, Field, model_validator
 
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.endpoints import USUAL, Endpoint, Endpoints, missing_without_nat
 from deftunes_cloud.grants import on_behalf_of, trusted
 from deftunes_cloud.roles import make_role
-from deftunes_cloud.section import Place, Section
 
 ZONES = 3
 """Zones of a stack: what Redshift Serverless wants, and what lets two thirds survive the loss of one."""

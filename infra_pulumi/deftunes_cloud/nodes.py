@@ -19,8 +19,8 @@ import pulumi_aws as aws
 from pydantic import Field, model_validator
 
 from deftunes_cloud.autoscaler import allow_autoscaler, hint_autoscaler
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.grants import trusted
-from deftunes_cloud.section import Place, Section
 from deftunes_cloud.service_roles import for_pods, service_role
 
 ADDONS: Mapping[str, Mapping[str, str]] = {

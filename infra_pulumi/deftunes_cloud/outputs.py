@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
@@ -15,7 +16,6 @@ from deftunes_cloud.lake import Lake
 from deftunes_cloud.network import Network
 from deftunes_cloud.registry import Registry
 from deftunes_cloud.secrets import Secrets
-from deftunes_cloud.section import Place
 from deftunes_cloud.settings import Settings
 from deftunes_cloud.warehouse import Warehouse
 

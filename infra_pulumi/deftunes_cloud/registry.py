@@ -13,8 +13,8 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.keys import make_key
-from deftunes_cloud.section import Place, Section
 
 IMAGES = ("extract", "lake", "transform", "quality", "dbt", "airflow", "simulator")
 """What `docker buildx bake release` pushes; the simulator for evaluations in this cluster."""

@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.grants import Shelves
 from deftunes_cloud.lake import Lake
-from deftunes_cloud.section import Place
 
 
 def shelves_of(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.section import Place
+from deftunes_cloud.base import Place
 
 WANTED: Mapping[str, str] = {
     "songs-dsn": "libpq URI of the shop's songs database",

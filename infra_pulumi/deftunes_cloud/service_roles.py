@@ -9,8 +9,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.grants import on_behalf_of, trusted
-from deftunes_cloud.section import Place
 
 _TAGGED = ("sts:AssumeRole", "sts:TagSession")
 

@@ -11,13 +11,13 @@ import pulumi
 from pydantic import Field, ValidationError, model_validator
 
 from deftunes_cloud.alarms import AlarmSettings
+from deftunes_cloud.base import Cidr, Environment, Section, is_everywhere
 from deftunes_cloud.cluster import ClusterSettings
 from deftunes_cloud.database import DatabaseSettings
 from deftunes_cloud.identities import ReleaseSettings
 from deftunes_cloud.lake import LakeSettings
 from deftunes_cloud.network import NetworkSettings
 from deftunes_cloud.registry import RegistrySettings
-from deftunes_cloud.section import Cidr, Environment, Section, is_everywhere
 from deftunes_cloud.warehouse import WarehouseSettings
 
 

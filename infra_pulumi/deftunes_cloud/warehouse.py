@@ -15,13 +15,13 @@ import pulumi_aws as aws
 from pydantic import Field, model_validator
 
 from deftunes_cloud import grants
+from deftunes_cloud.base import Place, Section
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.lake import Lake
 from deftunes_cloud.network import Network
 from deftunes_cloud.roles import make_role, shelves_of
-from deftunes_cloud.section import Place, Section
 
 PORT = 5439
 DATABASE = "deftunes"

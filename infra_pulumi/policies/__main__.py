@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pulumi_policy import EnforcementLevel, PolicyPack
 from rules import ALL
-from rules.engine import policy
+from rules.adapter import policy
 
 PolicyPack("deftunes", [policy(rule) for rule in ALL], enforcement_level=EnforcementLevel.MANDATORY)

@@ -35,7 +35,7 @@ from pyiceberg.types import (
     TimestampType,
 )
 
-from deftunes_cli.home import Home
+from deftunes_cli.workspace import Home
 from deftunes_contract import layout
 from deftunes_contract.entity import Severity, load
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result

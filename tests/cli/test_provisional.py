@@ -16,7 +16,7 @@ from rich.console import Console
 from deftunes_cli import run as runs
 from deftunes_cli.__main__ import main
 from deftunes_cli.dashboard import write_dashboard
-from deftunes_cli.record import RunRecord
+from deftunes_cli.run_record import RunRecord
 from deftunes_cli.status import status_of
 from deftunes_cli.summary import render_run
 from deftunes_cli.verify import render, verification, verify

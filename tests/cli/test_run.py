@@ -11,9 +11,9 @@ import pytest
 
 from deftunes_cli import run as runs
 from deftunes_cli import stages
-from deftunes_cli.home import Home, embed, home_of
-from deftunes_cli.record import RunRecord, Step, last_record
+from deftunes_cli.run_record import RunRecord, Step, last_record
 from deftunes_cli.stages import Call
+from deftunes_cli.workspace import Home, embed, home_of
 from deftunes_contract.allowances import Allowance, Allowances, Guard
 from deftunes_contract.errors import DataRejected, ExitCode, NothingToDo, RetryableError
 from deftunes_contract.interval import Interval

@@ -22,7 +22,7 @@ from deftunes_contract.errors import ExitCode
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
 from deftunes_extract.delivery import Order, deliver
-from deftunes_extract.figures import Totals
+from deftunes_extract.metrics import Totals
 from deftunes_extract.patience import Deadline, Patience, SourceFault
 from deftunes_extract.settings import ExtractSettings
 

@@ -18,7 +18,7 @@ import pytest
 from deftunes_contract.entity import load
 from deftunes_contract.errors import UsageError
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.songs import SongsSource
+from deftunes_extract.postgres import SongsSource
 
 
 class FakeServer:

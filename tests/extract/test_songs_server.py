@@ -17,12 +17,12 @@ from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import Receipt
-from deftunes_extract import songs as songs_module
+from deftunes_extract import postgres as songs_module
 from deftunes_extract.delivery import Order, deliver
-from deftunes_extract.figures import Totals
+from deftunes_extract.metrics import Totals
 from deftunes_extract.patience import Deadline, Patience
+from deftunes_extract.postgres import SongsSource
 from deftunes_extract.settings import ExtractSettings
-from deftunes_extract.songs import SongsSource
 
 
 class Disturbed:

@@ -17,7 +17,7 @@ for _folder in (_ROOT / "infra_pulumi", Path(__file__).parent):
 from mocked import PLACE, Built  # noqa: E402
 from mocked import build as _build  # noqa: E402
 
-from deftunes_cloud.section import Place  # noqa: E402
+from deftunes_cloud.base import Place  # noqa: E402
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks
 
-from deftunes_cloud.section import Place
+from deftunes_cloud.base import Place
 
 PLACE = Place(environment="dev", region="us-west-2", account="123456789012", partition="aws", is_protected=True)
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from policies.rules.seen import UNKNOWN
+from policies.rules.resource_view import UNKNOWN
 
 Case = tuple[str, dict[str, Any], dict[str, Any]]
 

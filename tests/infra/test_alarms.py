@@ -12,7 +12,7 @@ from mocked import Built
 from pydantic import ValidationError
 
 from deftunes_cloud.alarms import Alarms, AlarmSettings
-from deftunes_cloud.section import Place
+from deftunes_cloud.base import Place
 
 Build = Callable[..., Built]
 MINIMAL: dict[str, Any] = {"emails": ("data@shop.example",), "monthly_usd": 500}

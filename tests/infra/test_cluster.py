@@ -11,10 +11,10 @@ from mocked import PLACE, Built
 from pydantic import ValidationError
 
 from deftunes_cloud.auto_mode import cores
+from deftunes_cloud.base import Place
 from deftunes_cloud.cluster import Cluster, ClusterSettings, service_cidr
 from deftunes_cloud.network import Network, NetworkSettings
 from deftunes_cloud.nodes import ADDONS
-from deftunes_cloud.section import Place
 
 Build = Callable[..., Built]
 ADMIN = "arn:aws:iam::123456789012:role/teams/platform"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from mocked import Built
 
-from deftunes_cloud import bill, costs
-from deftunes_cloud.bill import HOURS, KEYS, Line, Price, at_limits, lines, read_prices
+from deftunes_cloud import cost_estimate, costs
+from deftunes_cloud.cost_estimate import HOURS, KEYS, Line, Price, at_limits, lines, read_prices
 from deftunes_cloud.settings import Settings
 
 PRICES = read_prices(costs.PRICES)
@@ -122,7 +122,9 @@ def test_a_price_says_where_it_is_from(price: Price) -> None:
 
 
 def test_keys_are_those_of_the_program() -> None:
-    sources = {source.name: source.read_text(encoding="utf-8") for source in Path(bill.__file__).parent.glob("*.py")}
+    sources = {
+        source.name: source.read_text(encoding="utf-8") for source in Path(cost_estimate.__file__).parent.glob("*.py")
+    }
     assert [name for name, text in sources.items() if re.search(r"aws\.kms\.Key\(", text)] == ["keys.py"]
     assert sum(len(re.findall(r"= make_key\(", text)) for text in sources.values()) == KEYS
 

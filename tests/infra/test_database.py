@@ -9,10 +9,10 @@ import pytest
 from mocked import PLACE, Built
 from pydantic import ValidationError
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.cluster import Cluster, ClusterSettings
 from deftunes_cloud.database import Database, DatabaseSettings
 from deftunes_cloud.network import Network, NetworkSettings
-from deftunes_cloud.section import Place
 
 Build = Callable[..., Built]
 

@@ -11,17 +11,17 @@ import yaml
 from mocked import Built
 from policies.rules.identities import no_deputy_of_others
 from policies.rules.network import no_way_to_everywhere
-from policies.rules.seen import Seen
+from policies.rules.resource_view import Seen
 from pydantic import ValidationError
 
 from deftunes_cloud import grants
+from deftunes_cloud.base import Place
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster, ClusterSettings
 from deftunes_cloud.identities import Identities, ReleaseSettings
 from deftunes_cloud.lake import Lake, LakeSettings
 from deftunes_cloud.network import Network, NetworkSettings
 from deftunes_cloud.secrets import WANTED, Secrets
-from deftunes_cloud.section import Place
 from deftunes_cloud.warehouse import Warehouse, WarehouseSettings
 
 CHART = Path(__file__).parents[2] / "charts" / "deftunes" / "values.yaml"

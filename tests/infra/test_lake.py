@@ -9,9 +9,9 @@ import pytest
 from mocked import Built
 from pydantic import ValidationError
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.lake import Lake, LakeSettings
-from deftunes_cloud.section import Place
 
 PURPOSES = ("lake", "logs")
 

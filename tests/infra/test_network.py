@@ -11,9 +11,9 @@ import pytest
 from mocked import Built
 from pydantic import ValidationError
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.endpoints import USUAL
 from deftunes_cloud.network import Network, NetworkSettings, addresses
-from deftunes_cloud.section import Place
 
 Build = Callable[..., Built]
 LONELY = (*USUAL, "autoscaling", "ec2", "eks", "redshift-serverless")

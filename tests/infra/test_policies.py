@@ -14,8 +14,8 @@ import pulumi_aws
 import pulumi_policy
 import pytest
 from policies.rules import ALL, buckets, documents, encryption, protection
-from policies.rules.engine import plain, policy
-from policies.rules.seen import UNKNOWN, Rule, Seen
+from policies.rules.adapter import plain, policy
+from policies.rules.resource_view import UNKNOWN, Rule, Seen
 from policy_cases import BLOCK, CASES, ENCRYPTION, LOCKS, Case, of, sse
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 

@@ -12,8 +12,8 @@ import pytest
 from mocked import PLACE, Built
 from pydantic import ValidationError
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.registry import IMAGES, Registry, RegistrySettings
-from deftunes_cloud.section import Place
 
 Build = Callable[..., Built]
 BAKE = Path(__file__).resolve().parents[2] / "docker-bake.hcl"

@@ -10,11 +10,11 @@ import pytest
 from mocked import Built
 from pydantic import ValidationError
 
+from deftunes_cloud.base import Place
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster, ClusterSettings
 from deftunes_cloud.lake import Lake, LakeSettings
 from deftunes_cloud.network import Network, NetworkSettings
-from deftunes_cloud.section import Place
 from deftunes_cloud.warehouse import AUDIT_LOGS, Warehouse, WarehouseSettings
 
 

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import UsageError
 from deftunes_lake.__main__ import main
-from deftunes_lake.native import load_table
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.tables import ensure_tables, table_name
 

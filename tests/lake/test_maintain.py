@@ -17,8 +17,8 @@ from deftunes_contract.layout import branch
 from deftunes_lake import maintain as maintain_module
 from deftunes_lake import tables as tables_module
 from deftunes_lake.folders import had_branch
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.maintain import _drop_branches, maintain
-from deftunes_lake.native import load_table
 from deftunes_lake.orphans import Orphans
 from deftunes_lake.snapshots import branch_head, main_head, refs_of
 from deftunes_lake.staging import restart_branch

@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 from deftunes_lake.maintain import maintain
 from deftunes_lake.settings import SparkSettings
 from deftunes_serving.freshness import NEVER, published_at
-from deftunes_serving.published import attach
+from deftunes_serving.lake_views import attach
 from deftunes_serving.settings import ServingSettings
-from deftunes_transform.lines import read_lines
+from deftunes_transform.landing_reader import read_lines
 
 # the signs of tests/extract/test_odd_folders.py, several in one name: a Spark session costs seconds
 NAMES = ["shop #1 a?b;c 100% a%20b ü", "[x] {a,b} * $x -x", "file:", 'a\\b it\'s "q" a:b a&b=c !x\u3000', "s3:"]

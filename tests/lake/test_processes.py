@@ -8,7 +8,7 @@ from lake_cases import FEBRUARY, JANUARY, LakeCase
 from lake_worker import Worker
 
 from deftunes_contract.layout import branch
-from deftunes_lake.native import load_table
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.snapshots import branch_head, refs_of
 
 NewWorker = Callable[[], Worker]

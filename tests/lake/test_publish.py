@@ -9,7 +9,7 @@ from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.layout import branch, interval_tag, previous_tag
 from deftunes_lake import publish as publish_module
 from deftunes_lake import refs as refs_module
-from deftunes_lake.native import load_table
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.refs import change_refs
 from deftunes_lake.snapshots import branch_head, main_head, refs_of, tagged
 from deftunes_lake.staging import restart_branch

@@ -8,7 +8,7 @@ from lake_cases import FEBRUARY, JANUARY, LakeCase
 from deftunes_contract.errors import NothingToDo
 from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_lake import rollback as rollback_module
-from deftunes_lake.native import load_table
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.snapshots import published, refs_of
 
 

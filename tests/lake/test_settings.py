@@ -11,7 +11,7 @@ from deftunes_contract.errors import StageError, UsageError
 from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, catalog_conf, s3a_conf
 from deftunes_lake.jars import locked_jars
-from deftunes_lake.java import archive_file, java_options, java_release, record_archive
+from deftunes_lake.jvm import archive_file, java_options, java_release, record_archive
 from deftunes_lake.session import session_conf
 from deftunes_lake.settings import SparkSettings
 

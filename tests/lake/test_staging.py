@@ -10,9 +10,9 @@ from deftunes_contract.entity import load
 from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.layout import branch
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_lake.native import NoTable, load_table
-from deftunes_lake.reading import read_branch, read_main, read_snapshot
+from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.refs import change_refs
+from deftunes_lake.snapshot_reader import read_branch, read_main, read_snapshot
 from deftunes_lake.snapshots import branch_head, main_head, refs_of
 from deftunes_lake.staging import replace_rows, restart_branch, stage_interval
 

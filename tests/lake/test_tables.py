@@ -17,7 +17,7 @@ from deftunes_contract.entity import ENTITIES, Entity, Field, load
 from deftunes_contract.errors import DataRejected
 from deftunes_lake import tables as tables_module
 from deftunes_lake.catalog import prepare_catalog_file
-from deftunes_lake.native import load_table
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.snapshots import main_head
 from deftunes_lake.tables import QUARANTINE, ensure_tables, spark_schema, table_name

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deftunes_simulator.calendar import HOUR_US, Calendar, Month, Timetable, spread, walk
-from deftunes_simulator.dice import UuidMint, domain_salt, draw, scramble
+from deftunes_simulator.seeded_draws import UuidMint, domain_salt, draw, scramble
 
 SALT = domain_salt(1, "test")
 

@@ -22,10 +22,10 @@ from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.settings import from_environment
 from deftunes_lake.maintain import maintain
 from deftunes_lake.publish import Published, publish
-from deftunes_lake.reading import read_main, read_snapshot
 from deftunes_lake.rollback import RolledBack, rollback
 from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
+from deftunes_lake.snapshot_reader import read_main, read_snapshot
 from deftunes_lake.snapshots import branch_head, tagged
 from deftunes_lake.staging import stage_interval
 from deftunes_lake.tables import ensure_tables, spark_type, table_name

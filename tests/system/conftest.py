@@ -20,8 +20,8 @@ from killable import start_platform
 from pyspark.sql import SparkSession
 
 from deftunes_cli.__main__ import main
-from deftunes_cli.home import Home
-from deftunes_cli.record import RunRecord, last_record
+from deftunes_cli.run_record import RunRecord, last_record
+from deftunes_cli.workspace import Home
 from deftunes_lake.settings import SparkSettings
 from deftunes_simulator.config import WorldConfig
 from deftunes_simulator.world import World, start_world

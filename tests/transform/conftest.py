@@ -20,9 +20,9 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
-from deftunes_extract.figures import Figures
-from deftunes_transform import records, sessions, songs, users
-from deftunes_transform.lines import numbered
+from deftunes_extract.metrics import Figures
+from deftunes_transform import json_parsing, sessions, songs, users
+from deftunes_transform.landing_reader import numbered
 from deftunes_transform.rules import RuleBook
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
@@ -196,7 +196,7 @@ def samples() -> Samples:
 
 @pytest.fixture(scope="session")
 def court(spark: SparkSession) -> Court:
-    records.prepare(spark)
+    json_parsing.prepare(spark)
     return Court(spark)
 
 

@@ -85,8 +85,8 @@ def test_a_null_number_is_no_fault(court, samples) -> None:
 def test_what_is_no_utf8_is_set_aside(spark, court, samples) -> None:
     from deftunes_contract.interval import Interval
     from deftunes_transform import songs
-    from deftunes_transform.lines import numbered
-    from deftunes_transform.outcome import Stamp, quarantined_rows
+    from deftunes_transform.landing_reader import numbered
+    from deftunes_transform.output_rows import Stamp, quarantined_rows
     from deftunes_transform.rules import RuleBook
 
     raw = samples.song(title="Caf\xe9").encode("latin-1")

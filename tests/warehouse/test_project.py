@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from deftunes_contract.entity import load
-from deftunes_serving import sources
-from deftunes_serving.published import TABLES
+from deftunes_serving import generate_sources
+from deftunes_serving.lake_views import TABLES
 
 PROJECT = Path(__file__).parents[2] / "jobs" / "dbt"
 SHOWN = {"sales_per_artist_vw", "sales_per_country_vw", "user_activity_vw", "music_preference_vw"}
@@ -26,18 +26,18 @@ def described(model):
 
 def test_sources_are_what_the_contracts_say(monkeypatch):
     monkeypatch.delenv("DEFTUNES_DBT_PROJECT", raising=False)
-    assert sources.main(["--check"]) == 0
+    assert generate_sources.main(["--check"]) == 0
 
 
 def test_the_check_notices_a_changed_file_and_writing_repairs_it(monkeypatch, tmp_path, capsys):
     file = tmp_path / "models" / "staging" / "sources.yml"
     file.parent.mkdir(parents=True)
     monkeypatch.setenv("DEFTUNES_DBT_PROJECT", str(tmp_path))
-    assert sources.main(["--check"]) == 1
-    assert sources.main([]) == 0
+    assert generate_sources.main(["--check"]) == 1
+    assert generate_sources.main([]) == 0
     file.write_text(file.read_text(encoding="utf-8").replace("track_id", "track"), encoding="utf-8")
-    assert sources.main(["--check"]) == 1
-    assert "python -m deftunes_serving.sources" in capsys.readouterr().err
+    assert generate_sources.main(["--check"]) == 1
+    assert "python -m deftunes_serving.generate_sources" in capsys.readouterr().err
 
 
 def test_sources_list_every_column_with_its_description():

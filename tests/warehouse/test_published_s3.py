@@ -12,8 +12,8 @@ from pyiceberg.catalog.glue import GlueCatalog
 
 from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.distant import brought, client_of, fetch
-from deftunes_serving.published import attach
+from deftunes_serving.lake_views import attach
+from deftunes_serving.s3_file import brought, client_of, fetch
 from deftunes_serving.settings import ServingSettings
 
 SECRET = "it's a secret"

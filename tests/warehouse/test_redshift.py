@@ -17,7 +17,7 @@ from redshift_dialect import findings
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.errors import UsageError
 from deftunes_serving.__main__ import work
-from deftunes_serving.published import sql_type
+from deftunes_serving.lake_views import sql_type
 
 STAGING = ("stg_users", "stg_sessions", "stg_songs", "int_catalogue")
 STAR = ("fact_session", "dim_users", "dim_user_history", "dim_songs", "dim_artists")

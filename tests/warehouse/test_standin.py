@@ -22,7 +22,7 @@ from redshift_standin.external import fill
 from redshift_standin.rewriting import rewrite
 
 from deftunes_contract.entity import load
-from deftunes_serving.published import TABLES, attach
+from deftunes_serving.lake_views import TABLES, attach
 from deftunes_serving.runner import DbtProject
 
 PLACED = """

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from deftunes_contract.errors import DataRejected
-from deftunes_serving.published import attach
+from deftunes_serving.lake_views import attach
 
 PROJECT = Path(__file__).parents[2] / "jobs" / "dbt"
 SOLD = Decimal("8.09")

@@ -22,11 +22,11 @@ from rich.console import Console
 
 from deftunes_cli import run as runs
 from deftunes_cli.airflow.commands import app as airflow
-from deftunes_cli.home import Home, embed, home_of
 from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
-from deftunes_cli.record import RunRecord
+from deftunes_cli.run_record import RunRecord
 from deftunes_cli.terminal import plain
+from deftunes_cli.workspace import Home, embed, home_of
 from deftunes_contract.allowances import METAVAR, Allowances, Guard
 from deftunes_contract.errors import ExitCode, NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval, parse_day
@@ -207,7 +207,7 @@ def _serving() -> Path:
     place = os.environ["DEFTUNES_SERVING"]
     if not in_s3(place):
         return local_folder(place, "DEFTUNES_SERVING")
-    from deftunes_serving.distant import client_of, fetch
+    from deftunes_serving.s3_file import client_of, fetch
 
     folder = tempfile.TemporaryDirectory(prefix="deftunes-serving-")
     atexit.register(folder.cleanup)

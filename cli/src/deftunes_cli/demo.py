@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from deftunes_cli.home import Home
+from deftunes_cli.workspace import Home
 from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_simulator.config import WorldConfig
 from deftunes_simulator.errors import ConfigError, DatabaseUnavailable, WorldUnavailable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from deftunes_cli.record import Step
+from deftunes_cli.run_record import Step
 from deftunes_cli.stages import Call
 from deftunes_cli.terminal import plain
 

@@ -18,9 +18,9 @@ from typing import Protocol
 import structlog
 
 from deftunes_cli import stages
-from deftunes_cli.home import Home
-from deftunes_cli.record import RunRecord, Step
+from deftunes_cli.run_record import RunRecord, Step
 from deftunes_cli.stages import Call
+from deftunes_cli.workspace import Home
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
 from deftunes_contract.errors import ExitCode, NothingToDo, StageError
 from deftunes_contract.interval import Interval

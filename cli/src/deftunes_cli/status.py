@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from deftunes_cli.home import Home
-from deftunes_cli.record import RunRecord, last_record
+from deftunes_cli.run_record import RunRecord, last_record
 from deftunes_cli.terminal import in_markup, plain
 from deftunes_cli.verify.snapshots import published_intervals, read_metadata, table_locations
+from deftunes_cli.workspace import Home
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import RECEIPT

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deftunes_cli.record import RunRecord
+from deftunes_cli.run_record import RunRecord
 from deftunes_cli.terminal import in_markup, plain
 from deftunes_contract.gate import ALLOWED_BY
 from deftunes_contract.interval import Interval

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from . import buckets, encryption, identities, network, protection, tags
-from .seen import Rule
+from .resource_view import Rule
 
 ALL: tuple[Rule, ...] = (
     *buckets.RULES,

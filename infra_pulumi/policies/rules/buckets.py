@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .documents import OF_RESOURCES, allowed, is_for_anybody
-from .seen import UNKNOWN, Rule, Seen, blocks, complaint, is_on
+from .resource_view import UNKNOWN, Rule, Seen, blocks, complaint, is_on
 
 BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 _BLOCK = ("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",)

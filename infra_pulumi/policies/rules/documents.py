@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .seen import Seen, blocks, from_json, texts
+from .resource_view import Seen, blocks, from_json, texts
 
 # what an identity may do
 OF_IDENTITIES: Mapping[str, str] = {

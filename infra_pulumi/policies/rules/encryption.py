@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .seen import UNKNOWN, Rule, Seen, blocks, complaint, is_on, is_set, texts
+from .resource_view import UNKNOWN, Rule, Seen, blocks, complaint, is_on, is_set, texts
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .documents import OF_IDENTITIES, OF_RESOURCES, actions, allowed, inline, resources
-from .seen import UNKNOWN, Rule, Seen, complaint, texts
+from .resource_view import UNKNOWN, Rule, Seen, complaint, texts
 
 # in a key's policy "*" is the key that it belongs to, in a queue's or repository's the account's own resource
 _ABOUT_THEMSELVES = (

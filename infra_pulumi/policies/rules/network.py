@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from .seen import UNKNOWN, Rule, Seen, blocks, complaint, is_on, texts
+from .resource_view import UNKNOWN, Rule, Seen, blocks, complaint, is_on, texts
 from .tags import tag
 
 _GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")

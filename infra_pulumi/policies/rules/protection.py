@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .seen import UNKNOWN, Rule, Seen, complaint
+from .resource_view import UNKNOWN, Rule, Seen, complaint
 from .tags import tag
 
 HOLDS_DATA = (

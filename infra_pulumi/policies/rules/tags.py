@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .seen import UNKNOWN, Rule, Seen, complaint, from_json, is_set
+from .resource_view import UNKNOWN, Rule, Seen, complaint, from_json, is_set
 
 WANTED = ("platform", "environment", "managed_by")
 

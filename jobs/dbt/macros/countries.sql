@@ -1,4 +1,5 @@
-{# Written by `python -m deftunes_serving.sources` from the data contracts: do not edit, `--check` compares. #}
+{# Written by `python -m deftunes_serving.generate_sources` from the data contracts: do not edit, `--check` compares.
+#}
 
 {#
   A country's code as rule `country_code_iso` of users knows it, null for any other text. The transform has normalised it

@@ -17,7 +17,7 @@
 
 {#
   How a model is built that public rows outlive. Embedded: incremental, in the copy of all that is served. Redshift: a
-  table of this build's rows alone, so that models and tests cost the asked months; `deftunes_serving.exchange` then moves
+  table of this build's rows alone, so that models and tests cost the asked months; `deftunes_serving.redshift_publish` then moves
   them as `incremental_strategy` says.
 #}
 {% macro outlived() -%}

@@ -2,7 +2,7 @@
 
 from .config import WorldConfig
 from .errors import ConfigError, DatabaseUnavailable, WorldUnavailable
-from .truth import MonthTruth, truth
+from .expected_totals import MonthTruth, truth
 from .world import World, start_world
 
 __all__ = [

@@ -17,17 +17,17 @@ from fastapi import Body, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi_offline import FastAPIOffline
 
-from .body import Break, CleanEnd, Reset, Stall, array_chunks, broken_chunks
 from .calendar import Calendar
 from .catalogue import open_catalogue
 from .config import WorldConfig
 from .connections import Connections
 from .errors import ConfigError
 from .faults import Fault, FaultBoard, Interruption
+from .http_body import Break, CleanEnd, Reset, Stall, array_chunks, broken_chunks
 from .people import People
+from .record_faults import tamper
 from .records import SessionRecord, UserRecord
 from .sales import Sales
-from .tampering import tamper
 
 _RESET_PAUSE = 0.05  # lets the client read what was sent: a reset throws away whatever is still on its way
 _BAD_GATEWAY_PAGE = "<!doctype html><html><body><h1>Scheduled maintenance</h1><p>Back soon.</p></body></html>"

@@ -14,7 +14,7 @@ from datetime import date
 from itertools import accumulate
 from typing import NamedTuple
 
-from .dice import domain_salt, draw
+from .seeded_draws import domain_salt, draw
 
 HOUR_US = 3_600_000_000
 """Microseconds in a cell."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from . import names
 from .config import WorldConfig
 from .csv_catalogue import CsvCatalogue, read_songs
-from .dice import domain_salt, draw
+from .seeded_draws import domain_salt, draw
 from .songs import Catalogue, Label, Song
 
 _LETTER_SPACE = 26**5

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .dice import WORD, domain_salt, draw
 from .errors import ConfigError
+from .seeded_draws import WORD, domain_salt, draw
 
 ENDPOINTS = ("users", "sessions")
 _BOTH = ENDPOINTS

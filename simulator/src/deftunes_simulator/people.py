@@ -13,8 +13,8 @@ from functools import partial
 from . import names
 from .calendar import Calendar, Span, walk
 from .config import WorldConfig
-from .dice import UuidMint, domain_salt, draw
 from .places import PLACES
+from .seeded_draws import UuidMint, domain_salt, draw
 
 _SCATTER_E5 = 6_000  # people live within about 6 km of the centre
 

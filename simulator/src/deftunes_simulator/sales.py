@@ -12,8 +12,8 @@ from functools import partial
 from . import names
 from .calendar import Calendar, Moment, Month, Span, walk
 from .config import WorldConfig
-from .dice import WORD_MASK, UuidMint, domain_salt, draw
 from .people import People, as_json
+from .seeded_draws import WORD_MASK, UuidMint, domain_salt, draw
 from .songs import Catalogue
 
 _MONTH_SHIFT = 40  # a month holds fewer than 2**40 sessions

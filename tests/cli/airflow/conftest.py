@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from deftunes_cli.__main__ import main
-from deftunes_cli.airflow import work
-from deftunes_cli.airflow.server import Pace
+from deftunes_cli.airflow import service
+from deftunes_cli.airflow.client import Pace
 
 Json = dict[str, Any]
 DAG = "deftunes_api_pipeline_dag"
@@ -204,8 +204,8 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     monkeypatch.setenv("DEFTUNES_AIRFLOW_PASSWORD", PASSWORD)
     for name in ("DEFTUNES_AIRFLOW_PASSWORD_FILE", "DEFTUNES_AIRFLOW_USER"):
         monkeypatch.delenv(name, raising=False)
-    patient = work.connect
-    monkeypatch.setattr(work, "connect", lambda settings: patient(settings, FAST))
+    patient = service.connect
+    monkeypatch.setattr(service, "connect", lambda settings: patient(settings, FAST))
     yield made
     server.shutdown()
     server.server_close()

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from deftunes_cli.dashboard import page, write_dashboard
-from deftunes_cli.home import Home
-from deftunes_cli.record import RunRecord, Step
+from deftunes_cli.run_record import RunRecord, Step
 from deftunes_cli.verify import verify
+from deftunes_cli.workspace import Home
 from deftunes_contract.gate import find_gate_result, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings

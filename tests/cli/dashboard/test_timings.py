@@ -8,7 +8,7 @@ import pytest
 
 from deftunes_cli.dashboard.text import seconds
 from deftunes_cli.dashboard.timings import timings
-from deftunes_cli.record import RunRecord, Step
+from deftunes_cli.run_record import RunRecord, Step
 
 NOW = datetime(2020, 3, 1, tzinfo=UTC)
 

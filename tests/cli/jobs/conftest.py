@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from deftunes_cli.jobs.cluster import Cluster, Pace
+from deftunes_cli.jobs.client import Cluster, Pace
 
 Json = dict[str, Any]
 FAST = Pace(

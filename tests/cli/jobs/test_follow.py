@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from deftunes_cli.jobs import work
-from deftunes_cli.jobs.cluster import Cluster
+from deftunes_cli.jobs import service
+from deftunes_cli.jobs.client import Cluster
 from deftunes_cli.jobs.states import Verdict
 from deftunes_contract.errors import RetryableError, UsageError
 
@@ -32,7 +32,7 @@ def _lines(*numbers: int) -> str:
 def _follow(cluster: Cluster, timeout: float | None = 10) -> tuple[Verdict, list[str], str]:
     written: list[str] = []
     said: list[str] = []
-    end = work.follow(cluster, "j", written.append, said.append, timeout)
+    end = service.follow(cluster, "j", written.append, said.append, timeout)
     return end, written, "\n".join(said)
 
 
@@ -143,7 +143,7 @@ def test_why_it_waits_is_said_once_and_it_goes_on_waiting(cluster: Cluster, worl
     world.pods = [{"metadata": {"name": "a"}, "status": {"phase": "Pending", "conditions": [reason]}}]
     said: list[str] = []
     with pytest.raises(RetryableError, match=r"not over after 0.5 seconds; the job goes on"):
-        work.follow(cluster, "j", said.append, said.append, 0.5)
+        service.follow(cluster, "j", said.append, said.append, 0.5)
     assert said == ["j waits: Unschedulable: 0/1 nodes"]
 
 
@@ -151,7 +151,7 @@ def test_a_quota_is_named(cluster: Cluster, world: Any) -> None:
     world.events = [{"reason": "FailedCreate", "message": "exceeded quota: small"}]
     said: list[str] = []
     with pytest.raises(RetryableError):
-        work.follow(cluster, "j", said.append, said.append, 0.3)
+        service.follow(cluster, "j", said.append, said.append, 0.3)
     assert said == ["j waits: FailedCreate: exceeded quota: small"]
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from deftunes_contract.entity import load
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.published import SCHEMA, TABLES, attach, sql_type
+from deftunes_serving.lake_views import SCHEMA, TABLES, attach, sql_type
 from redshift_standin.server import OWNER, RedshiftStandin
 
 

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from deftunes_cli.airflow import work
+from deftunes_cli.airflow import service
 from deftunes_cli.airflow.follow import Following
+from deftunes_cli.airflow.service import Monthly, Pipeline, Reprocess
 from deftunes_cli.airflow.settings import AirflowSettings
-from deftunes_cli.airflow.work import Monthly, Pipeline, Reprocess
 from deftunes_cli.terminal import plain
 from deftunes_contract.allowances import METAVAR, Allowances, Guard
 from deftunes_contract.provisional import HELP as PARTIAL_HELP
@@ -56,9 +56,12 @@ def backfill(
     follow: Follow = True,
 ) -> None:
     """Run whole months, one after the other: those without a run, or those asked for again. 65: a gate closed."""
-    months, allowances = work.months_of(start, end), _allowances(allow_empty, allow_shrink, allow_source, allow_overlap)
-    with work.connect(from_environment(AirflowSettings)) as airflow:
-        _end(work.backfill(airflow, pipeline, months, reprocess, _say, allowances), follow)
+    months, allowances = (
+        service.months_of(start, end),
+        _allowances(allow_empty, allow_shrink, allow_source, allow_overlap),
+    )
+    with service.connect(from_environment(AirflowSettings)) as airflow:
+        _end(service.backfill(airflow, pipeline, months, reprocess, _say, allowances), follow)
 
 
 @app.command(
@@ -82,8 +85,8 @@ def trigger(
 ) -> None:
     """Run one month by hand, beside the run that it may have, or some of its entities. 65: a gate closed."""
     allowances = _allowances(allow_empty, allow_shrink, allow_source, allow_overlap)
-    with work.connect(from_environment(AirflowSettings)) as airflow:
-        _end(work.trigger(airflow, pipeline, start, end, entities or [], _say, partial, allowances), follow)
+    with service.connect(from_environment(AirflowSettings)) as airflow:
+        _end(service.trigger(airflow, pipeline, start, end, entities or [], _say, partial, allowances), follow)
 
 
 @app.command(epilog="Examples: deftunes airflow state · deftunes airflow state --pipeline api --json")
@@ -92,8 +95,8 @@ def state(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
     """The latest run of every month: state, name, seconds, and which task failed with what words."""
-    with work.connect(from_environment(AirflowSettings)) as airflow:
-        rows = work.state(airflow, [pipeline] if pipeline else list(Monthly))
+    with service.connect(from_environment(AirflowSettings)) as airflow:
+        rows = service.state(airflow, [pipeline] if pipeline else list(Monthly))
     if as_json:
         _write(json.dumps([row.to_json() for row in rows], indent=2))
         return

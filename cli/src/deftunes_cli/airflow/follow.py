@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deftunes_cli.airflow import runs as read
-from deftunes_cli.airflow.server import Airflow, Json
+from deftunes_cli.airflow.client import Airflow, Json
 from deftunes_contract.errors import DataRejected, RetryableError, StageError
 
 Say = Callable[[str], None]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from deftunes_cli.airflow.server import Airflow, Json, part
+from deftunes_cli.airflow.client import Airflow, Json, part
 from deftunes_contract.errors import ExitCode, StageError
 
 OVER = ("success", "failed")

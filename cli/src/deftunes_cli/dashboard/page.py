@@ -27,11 +27,11 @@ from deftunes_cli.dashboard import charts, quality, text
 from deftunes_cli.dashboard.quarantine import Refused, read_quarantine
 from deftunes_cli.dashboard.sales import NO_SALES, Sales, read_sales
 from deftunes_cli.dashboard.timings import timings
-from deftunes_cli.home import Home
-from deftunes_cli.record import RunRecord
+from deftunes_cli.run_record import RunRecord
 from deftunes_cli.verify import Verification, verify
-from deftunes_cli.verify.public import open_public
-from deftunes_cli.verify.star import open_star
+from deftunes_cli.verify.published_tables import open_public
+from deftunes_cli.verify.serving_tables import open_star
+from deftunes_cli.workspace import Home
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import NothingToDo
 from deftunes_contract.object_store import open_store

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from deftunes_cli.dashboard.text import plural
-from deftunes_cli.verify.public import SCHEMA, QuarantineKey
+from deftunes_cli.verify.published_tables import SCHEMA, QuarantineKey
 from deftunes_contract.entity import Entity, load
 from deftunes_contract.interval import Interval
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deftunes_cli.record import RunRecord
+from deftunes_cli.run_record import RunRecord
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,13 @@ def run(
     timeout: Seconds = None,
 ) -> None:
     """Run one stage as a Job, made from the chart's CronJob with these arguments."""
-    from deftunes_cli.jobs import work
-    from deftunes_cli.jobs.cluster import connect
+    from deftunes_cli.jobs import service
+    from deftunes_cli.jobs.client import connect
     from deftunes_cli.jobs.workload import call_of
 
     call = call_of(stage, words or [], start, end, run_id)
     cluster = connect(context, namespace)
-    name = work.make(cluster, release, call)
+    name = service.make(cluster, release, call)
     if not follow:
         _write(name)
         return
@@ -71,10 +71,10 @@ def list_jobs(
     context: Context = "",
 ) -> None:
     """Jobs made by `job run`, youngest first."""
-    from deftunes_cli.jobs import work
-    from deftunes_cli.jobs.cluster import connect
+    from deftunes_cli.jobs import service
+    from deftunes_cli.jobs.client import connect
 
-    found = work.rows(connect(context, namespace))
+    found = service.rows(connect(context, namespace))
     if as_json:
         _write(json.dumps(found, indent=2))
         return
@@ -94,13 +94,13 @@ def logs(
     timeout: Seconds = None,
 ) -> None:
     """What the pods of a job have said."""
-    from deftunes_cli.jobs import work
-    from deftunes_cli.jobs.cluster import connect
+    from deftunes_cli.jobs import service
+    from deftunes_cli.jobs.client import connect
 
     if follow:
         _follow(name, namespace, context, timeout)
     else:
-        work.logs(connect(context, namespace), name, _write, _say)
+        service.logs(connect(context, namespace), name, _write, _say)
 
 
 @app.command()
@@ -111,17 +111,17 @@ def cancel(
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for its pods.")] = 300,
 ) -> None:
     """Delete a job and wait until its pods are gone; what is public stays as it was."""
-    from deftunes_cli.jobs import work
-    from deftunes_cli.jobs.cluster import connect
+    from deftunes_cli.jobs import service
+    from deftunes_cli.jobs.client import connect
 
-    _say(work.cancel(connect(context, namespace), name, timeout))
+    _say(service.cancel(connect(context, namespace), name, timeout))
 
 
 def _follow(name: str, namespace: str, context: str, timeout: float | None) -> None:
-    from deftunes_cli.jobs import work
-    from deftunes_cli.jobs.cluster import connect
+    from deftunes_cli.jobs import service
+    from deftunes_cli.jobs.client import connect
 
-    end = work.follow(connect(context, namespace), name, _write, _say, timeout)
+    end = service.follow(connect(context, namespace), name, _write, _say, timeout)
     _say(end.sentence)
     raise typer.Exit(end.code)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deftunes_cli.jobs import states
-from deftunes_cli.jobs.cluster import Broken, Cluster, Json, Missing
-from deftunes_cli.jobs.lines import PodLog
+from deftunes_cli.jobs.client import Broken, Cluster, Json, Missing
+from deftunes_cli.jobs.pod_log import PodLog
 from deftunes_cli.jobs.workload import CONTAINER
 from deftunes_contract.errors import RetryableError, StageError, UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deftunes_cli.jobs.cluster import Json
+from deftunes_cli.jobs.client import Json
 from deftunes_cli.jobs.workload import CONTAINER
 from deftunes_contract.errors import ExitCode
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from deftunes_cli.jobs.cluster import Json
+from deftunes_cli.jobs.client import Json
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval, parse_day

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from deftunes_cli.verify.landed import Recount
+from deftunes_cli.verify.landing_recount import Recount
 from deftunes_cli.verify.model import Fault, Figures, IntervalCheck, State
 from deftunes_cli.verify.snapshots import Published
 from deftunes_contract.interval import Interval

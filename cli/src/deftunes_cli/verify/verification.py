@@ -14,8 +14,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from deftunes_cli.verify import public, star
-from deftunes_cli.verify.landed import recount
+from deftunes_cli.verify import published_tables, serving_tables
+from deftunes_cli.verify.landing_recount import recount
 from deftunes_cli.verify.model import Content, Figures, PublishedRun, Verification, figures
 from deftunes_cli.verify.reconcile import Evidence, faults, pending, provisional
 from deftunes_cli.verify.snapshots import Published, published_intervals, read_metadata, table_locations
@@ -39,7 +39,7 @@ class _Public:
     """What DuckDB saw on `main`."""
 
     partitions: Mapping[str, Mapping[date, Figures]]
-    quarantined: Mapping[public.QuarantineKey, Figures]
+    quarantined: Mapping[published_tables.QuarantineKey, Figures]
     contents: Mapping[str, Content]
     members: Mapping[str, Content]
 
@@ -49,8 +49,8 @@ def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] |
 
     months: look at these intervals only, so that one month costs the same whatever the history; `tables` is then
     empty and `items` and `total_sales` are those of the months. When a run publishes meanwhile, it looks again. Raises
-    NothingToDo when nothing was delivered or published, RetryableError when the lake changed every time or the serving file
-    cannot be read.
+    NothingToDo when nothing was delivered or published, RetryableError when the lake changed every time or the
+    serving file cannot be read.
     """
     for pause in PAUSES:
         try:
@@ -109,20 +109,20 @@ def _see_public(
 ) -> _Public:
     if not locations:
         return _Public({}, {}, {}, {})
-    with public.open_public(settings) as connection:
+    with published_tables.open_public(settings) as connection:
         return _Public(
-            partitions={entity: public.partitions(connection, entity, only) for entity in published},
-            quarantined=public.quarantined(connection, only) if "quarantine" in locations else {},
-            contents=public.contents(connection, locations, published) if only is None else {},
-            members=public.members(connection) if only is None else {},
+            partitions={entity: published_tables.partitions(connection, entity, only) for entity in published},
+            quarantined=published_tables.quarantined(connection, only) if "quarantine" in locations else {},
+            contents=published_tables.contents(connection, locations, published) if only is None else {},
+            members=published_tables.members(connection) if only is None else {},
         )
 
 
-def _see_star(serving: Path, seen: _Public, whole: bool) -> star.Star:
+def _see_star(serving: Path, seen: _Public, whole: bool) -> serving_tables.Star:
     if not serving.is_file():
-        return star.missing_file(serving)
-    with star.open_star(serving) as connection:
-        return star.read_star(connection, serving, seen.members, with_contents=whole)
+        return serving_tables.missing_file(serving)
+    with serving_tables.open_star(serving) as connection:
+        return serving_tables.read_star(connection, serving, seen.members, with_contents=whole)
 
 
 def _gather(
@@ -130,7 +130,7 @@ def _gather(
     receipts: Mapping[str, Mapping[date, Receipt]],
     published: Intervals,
     seen: _Public,
-    shown: star.Star | None,
+    shown: serving_tables.Star | None,
     only: Collection[date] | None,
 ) -> list[Evidence]:
     """One piece of evidence per entity and interval, sorted by both."""
@@ -141,7 +141,7 @@ def _gather(
         has_money = contract.amount is not None
         nothing = figures(0, None, has_money)
         public_days, tags = seen.partitions.get(entity, {}), published.get(entity, {})
-        has_facts = facts is not None and entity == star.FACT_ENTITY
+        has_facts = facts is not None and entity == serving_tables.FACT_ENTITY
         fact_days = {day for day in facts or {} if has_facts and (only is None or day in only)}
         for day in sorted({*receipts[entity], *public_days, *tags, *fact_days}):
             receipt, tag = receipts[entity].get(day), tags.get(day)
@@ -161,8 +161,8 @@ def _gather(
     return evidence
 
 
-def _conclude(evidence: list[Evidence], seen: _Public, shown: star.Star | None) -> Verification:
-    sales, now = seen.partitions.get(star.FACT_ENTITY, {}).values(), utc_now()
+def _conclude(evidence: list[Evidence], seen: _Public, shown: serving_tables.Star | None) -> Verification:
+    sales, now = seen.partitions.get(serving_tables.FACT_ENTITY, {}).values(), utc_now()
     return Verification(
         faults=tuple(fault for one in evidence for fault in faults(one)) + (shown.faults if shown else ()),
         pending=tuple(said for one in evidence if (said := pending(one)) is not None),

@@ -106,7 +106,10 @@ def find_receipt(store: ObjectStore, entity: Entity, ingest_on: date) -> Receipt
 
 
 def read_receipt(store: ObjectStore, entity: Entity, interval: Interval) -> Receipt:
-    """The receipt of a delivery. Raises RetryableError when nothing was delivered, DataRejected as `find_receipt` does."""
+    """The receipt of a delivery.
+
+    Raises RetryableError when nothing was delivered, DataRejected as `find_receipt` does.
+    """
     found = find_receipt(store, entity, interval.ingest_on)
     if found is None:
         raise RetryableError(

@@ -4,7 +4,7 @@ Data flow: catalog -> metadata file of each table -> commit time of main's snaps
 
 Spectrum shows no snapshots, and a column of the rows says when something was sold, not when it was published; so the
 times are read from the tables' metadata, for both targets alike, and handed to dbt (models/staging/sources.yml). How
-old is too old stands there too, written by `deftunes_serving.sources`.
+old is too old stands there too, written by `deftunes_serving.generate_sources`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import structlog
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.outcome import explained, fault_of
-from deftunes_serving.published import read_lake
+from deftunes_serving.dbt_results import explained, fault_of
+from deftunes_serving.lake_views import read_lake
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 

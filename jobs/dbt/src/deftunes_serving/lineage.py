@@ -16,7 +16,7 @@ import duckdb
 from deftunes_contract.load_metrics import PREFIX
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.published import quoted, read_lake
+from deftunes_serving.lake_views import quoted, read_lake
 
 ROLLBACK = "deftunes-rollback"
 """Snapshot property of a rollback: the ingest_on that was taken back."""

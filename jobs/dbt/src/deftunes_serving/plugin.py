@@ -15,7 +15,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from deftunes_contract.settings import LakeSettings, from_environment
-from deftunes_serving.published import attach, quoted
+from deftunes_serving.lake_views import attach, quoted
 
 DATABASE = "published_lake"
 """Named in dbt_project.yml and in models/staging/sources.yml too."""

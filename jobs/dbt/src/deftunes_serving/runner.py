@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from deftunes_contract.errors import UsageError
-from deftunes_serving.showcase import COPY_PREFIX
+from deftunes_serving.atomic_file import COPY_PREFIX
 
 SAY_EVERY_SECONDS = 3.0
 

@@ -25,11 +25,11 @@ from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt
-from deftunes_extract.figures import Totals
-from deftunes_extract.guards import check_arrival
-from deftunes_extract.parts import PartWriter
+from deftunes_extract.metrics import Totals
+from deftunes_extract.part_writer import PartWriter
 from deftunes_extract.patience import Deadline, Patience, SourceFault
 from deftunes_extract.settings import ExtractSettings
+from deftunes_extract.volume_guard import check_arrival
 
 _SUFFIXES = {"jsonl": "jsonl.gz", "pgcopy": "copy.gz"}
 _PROGRESS_SECONDS = 5.0

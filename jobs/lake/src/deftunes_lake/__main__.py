@@ -13,7 +13,7 @@ from deftunes_contract.object_store import open_store
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.jars import fetch_jars
-from deftunes_lake.java import archive_file, record_archive
+from deftunes_lake.jvm import archive_file, record_archive
 from deftunes_lake.maintain import maintain
 from deftunes_lake.publish import publish
 from deftunes_lake.rollback import rollback

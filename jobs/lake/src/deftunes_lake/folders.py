@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from deftunes_contract.errors import UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
-from deftunes_lake.native import JAVA_ERRORS, causes, jvm
+from deftunes_lake.iceberg_java import JAVA_ERRORS, causes, jvm
 
 METADATA_FILE = re.compile(r"(?:v?(\d+)(?:-[^/]*)?(?:\.gz)?\.metadata\.json(?:\.gz)?)$")
 """`00003-<uuid>.metadata.json` of a catalog, `v3.metadata.json` of Hadoop's; the number is the version."""

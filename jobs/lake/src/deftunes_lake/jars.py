@@ -73,8 +73,8 @@ def class_path(folder: str) -> str:
 def fetch_jars(folder: str, repository: str) -> tuple[int, int]:
     """Bring every locked jar into a folder; those that are there with the right sha256 stay untouched.
 
-    Returns how many were fetched and how many bytes that was. Raises RetryableError when the repository does not answer,
-    UsageError when it does not have a jar, DataRejected when what it served is not what is locked.
+    Returns how many were fetched and how many bytes that was. Raises RetryableError when the repository does not
+    answer, UsageError when it does not have a jar, DataRejected when what it served is not what is locked.
     """
     target = Path(folder).expanduser()
     if not target.is_dir():

@@ -18,10 +18,10 @@ from pyspark.sql import SparkSession
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.settings import LakeSettings
+from deftunes_lake.commit_retry import until_settled
 from deftunes_lake.folders import had_branch
-from deftunes_lake.native import NoTable, load_table
+from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.orphans import Orphans, call, find_orphans, remove_orphans, sql_timestamp
-from deftunes_lake.races import until_settled
 from deftunes_lake.refs import change_refs
 from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
 from deftunes_lake.tables import QUARANTINE, table_name
@@ -78,9 +78,10 @@ def maintain(
     """Maintain the entity tables and the quarantine; tables that are not there are named and left out.
 
     Run branches and unprotected snapshots older than `older_than_days` go; strays need at least three days. Raises
-    RetryableError when others kept winning, and with `when_quiet` before anything is touched when a run's branch is open:
-    younger than that, or still empty, when its age cannot be told. Raises DataRejected before anything is touched when
-    the strays of a table that is not in `allow_orphans` are too many for killed writes, or are another table's history.
+    RetryableError when others kept winning, and with `when_quiet` before anything is touched when a run's branch is
+    open: younger than that, or still empty, when its age cannot be told. Raises DataRejected before anything is
+    touched when the strays of a table that is not in `allow_orphans` are too many for killed writes, or are another
+    table's history.
     """
     log = structlog.get_logger("lake")
     older_than_days = max(older_than_days, LEAST_DAYS)

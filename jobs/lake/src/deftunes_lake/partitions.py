@@ -11,7 +11,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from deftunes_lake.native import Conflict, committing, jvm
+from deftunes_lake.iceberg_java import Conflict, committing, jvm
 from deftunes_lake.refs import change_refs
 from deftunes_lake.snapshots import MAIN, Snapshot, refs_of, snapshot_of
 

@@ -3,7 +3,7 @@
     branch run_<run>_<D> + gate result ─► main, tag interval_<D>, tag before_<D>
 
 What protects it: nothing moves until every entity of the call has a passing gate result that names the very head of
-its branch, and the warehouse's readers can read that head (readers.py); nor when the interval was published by
+its branch, and the warehouse's readers can read that head (engine_compat.py); nor when the interval was published by
 somebody else since the gate compared the rows with what was public. In one table main, tags and branch change in
 one commit, so a killed publish leaves each table either as it was or done, and calling it again does the rest. If main
 moved since the run staged its rows, the judged data files are put onto the new main first (on a branch of their own,
@@ -33,12 +33,12 @@ from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.native import Conflict, load_table
+from deftunes_lake.commit_retry import until_settled
+from deftunes_lake.engine_compat import refuse_unreadable
+from deftunes_lake.iceberg_java import Conflict, load_table
 from deftunes_lake.partitions import partition_rows, put_partition
-from deftunes_lake.races import until_settled
-from deftunes_lake.readers import refuse_unreadable
-from deftunes_lake.reading import read_snapshot
 from deftunes_lake.refs import change_refs, promote
+from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_lake.snapshots import MAIN, Refs, Snapshot, is_ancestor, refs_of, snapshot_of
 from deftunes_lake.tables import table_name
 
@@ -96,8 +96,9 @@ def publish(
 ) -> tuple[Published, ...]:
     """Publish one interval of a run, all entities or (when a gate is not open) none.
 
-    Raises DataRejected when a gate is closed or the warehouse could not read the result; RetryableError when something was
-    not staged or not judged, or others kept winning. Calling it again, after success or a kill, ends in the same state.
+    Raises DataRejected when a gate is closed or the warehouse could not read the result; RetryableError when
+    something was not staged or not judged, or others kept winning. Calling it again, after success or a kill, ends in
+    the same state.
     """
     targets = [
         Target(load(name), table_name(settings, name), interval.ingest_on, run_id) for name in facts_last(entities)
@@ -155,7 +156,7 @@ def _judged(spark: SparkSession, store: ObjectStore, target: Target) -> GateResu
 
 
 def _refuse_overtaken(table: Any, refs: Refs, target: Target, head: Snapshot, gate: GateResult) -> None:
-    """Raises RetryableError when the interval shows other rows than those that the gate compared the staged ones with."""
+    """Raises RetryableError when the interval no longer shows the rows that the gate compared with."""
     shown = refs.tags.get(interval_tag(target.ingest_on), 0)
     if gate.replaces is None or shown == gate.replaces or is_ancestor(table, head.id, refs.branches[MAIN]):
         return

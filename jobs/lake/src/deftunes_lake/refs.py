@@ -13,8 +13,8 @@ from typing import Any
 from pyspark.errors import IllegalArgumentException
 from pyspark.sql import SparkSession
 
-from deftunes_lake.native import Conflict, committing, first_line, load_table
-from deftunes_lake.races import until_settled
+from deftunes_lake.commit_retry import until_settled
+from deftunes_lake.iceberg_java import Conflict, committing, first_line, load_table
 from deftunes_lake.snapshots import MAIN, Refs, is_ancestor, refs_of
 
 NONE: Mapping[str, int | None] = {}

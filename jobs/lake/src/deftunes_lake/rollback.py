@@ -23,10 +23,10 @@ from deftunes_contract.errors import NothingToDo, StageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.native import Conflict, load_table
+from deftunes_lake.commit_retry import until_settled
+from deftunes_lake.iceberg_java import Conflict, load_table
 from deftunes_lake.partitions import partition_rows, put_partition
 from deftunes_lake.publish import facts_last
-from deftunes_lake.races import until_settled
 from deftunes_lake.refs import promote
 from deftunes_lake.snapshots import refs_of, snapshot_of
 from deftunes_lake.tables import table_name

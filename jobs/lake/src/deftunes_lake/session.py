@@ -24,8 +24,8 @@ from deftunes_contract.paths import in_s3
 from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, IDENTITY, catalog_conf, prepare_catalog_file, s3a_conf
 from deftunes_lake.jars import class_path
-from deftunes_lake.java import EVERY_JVM, java_options, java_release
-from deftunes_lake.kubernetes import ExecutorSettings, executor_conf
+from deftunes_lake.jvm import EVERY_JVM, java_options, java_release
+from deftunes_lake.k8s_conf import ExecutorSettings, executor_conf
 from deftunes_lake.settings import SparkSettings
 
 _OPEN: dict[str, SparkSession] = {}
@@ -38,7 +38,7 @@ def open_session(settings: SparkSettings, app_name: str = "deftunes", record_to:
     """The session on this lake: the running one when there is one, else a new one.
 
     A process has one JVM. When its running session belongs to another lake, a second session with its own catalog is
-    opened in that JVM; heap, master and jars stay those of the first. record_to: see java.py. Raises UsageError when
+    opened in that JVM; heap, master and jars stay those of the first. record_to: see jvm.py. Raises UsageError when
     jars or Java are missing.
     """
     catalog = catalog_conf(settings)

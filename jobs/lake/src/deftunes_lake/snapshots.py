@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from deftunes_contract.layout import interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_lake.native import load_table, properties_of
+from deftunes_lake.iceberg_java import load_table, properties_of
 
 MAIN = "main"
 """The public branch."""

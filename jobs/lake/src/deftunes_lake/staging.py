@@ -16,9 +16,9 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_lake.native import JAVA_ERRORS, causes, first_line, load_table
+from deftunes_lake.commit_retry import until_settled
+from deftunes_lake.iceberg_java import JAVA_ERRORS, causes, first_line, load_table
 from deftunes_lake.partitions import partition_rows
-from deftunes_lake.races import until_settled
 from deftunes_lake.refs import change_refs
 from deftunes_lake.snapshots import MAIN, Snapshot, refs_of, snapshot_of
 from deftunes_lake.types import quoted
@@ -62,7 +62,10 @@ def stage_interval(
 
 
 def restart_branch(spark: SparkSession, table: str, branch: str) -> int:
-    """Let a branch begin anew at main's head; returns that snapshot's id. Raises RetryableError when others kept winning."""
+    """Let a branch begin anew at main's head; returns that snapshot's id.
+
+    Raises RetryableError when others kept winning.
+    """
     return until_settled(f"branch {branch} of {table}", lambda: _restart(spark, table, branch))
 
 

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.native import NoTable, load_table
+from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.snapshots import MAIN, Refs, refs_of, snapshot_of
 from deftunes_lake.tables import QUARANTINE, table_name
 

@@ -17,16 +17,16 @@ from deftunes_contract.entity import ENTITIES, Entity, Field, load
 from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
+from deftunes_lake.commit_retry import until_settled
 from deftunes_lake.folders import refuse_lost
-from deftunes_lake.native import JAVA_ERRORS, Conflict, NoTable, causes, committing, first_line, load_table
-from deftunes_lake.races import until_settled
+from deftunes_lake.iceberg_java import JAVA_ERRORS, Conflict, NoTable, causes, committing, first_line, load_table
 from deftunes_lake.types import column_sql, literal, quoted, spark_schema, spark_type
 
 __all__ = ["CATALOG", "ensure_tables", "spark_schema", "spark_type", "table_name"]
 
 QUARANTINE = "quarantine"
 PROPERTIES = {
-    "format-version": "2",  # every reader reads v2 whole (readers.py)
+    "format-version": "2",  # every reader reads v2 whole (engine_compat.py)
     "write.delete.mode": "copy-on-write",  # Spectrum pays for every delete file it has to merge
     "write.update.mode": "copy-on-write",
     "write.merge.mode": "copy-on-write",

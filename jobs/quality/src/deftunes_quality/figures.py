@@ -16,7 +16,7 @@ from pyspark.sql.types import StructType
 
 from deftunes_contract.entity import Entity
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.reading import read_snapshot
+from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_lake.snapshots import main_head
 from deftunes_lake.tables import spark_schema, table_name
 from deftunes_quality.privacy import shown_record

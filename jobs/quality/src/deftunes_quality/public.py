@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_lake.native import load_table
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.partitions import partition_rows
 from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
 

@@ -20,7 +20,7 @@ from pyspark.sql import functions as f
 from deftunes_contract.entity import Entity, Rule, load
 from deftunes_contract.layout import branch
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.reading import read_snapshot
+from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_lake.snapshots import branch_head, main_head
 from deftunes_lake.tables import table_name
 from deftunes_quality.privacy import EXAMPLES, shown_value

@@ -17,7 +17,7 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_lake.reading import read_snapshot
+from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_quality.figures import column_faults
 from deftunes_quality.privacy import EXAMPLES, shown_row
 from deftunes_quality.public import PublicState

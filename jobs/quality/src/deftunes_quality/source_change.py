@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from deftunes_lake.reading import read_snapshot
+from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_quality.figures import column_faults
 from deftunes_quality.public import PublicState
 from deftunes_quality.restatement import Restatement

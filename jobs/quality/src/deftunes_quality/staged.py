@@ -16,7 +16,7 @@ from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_lake.reading import read_snapshot
+from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_lake.snapshots import branch_head
 from deftunes_quality.public import PublicState, find_public
 

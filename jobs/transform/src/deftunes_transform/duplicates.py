@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity
-from deftunes_transform.census import first_of_record
+from deftunes_transform.row_counts import first_of_record
 from deftunes_transform.rules import GOOD, RuleBook, bits
 
 _BROADCAST_MOST = 1_000_000

@@ -22,15 +22,15 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch as branch_name
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore
-from deftunes_lake.native import JAVA_ERRORS
+from deftunes_lake.iceberg_java import JAVA_ERRORS
 from deftunes_lake.staging import replace_rows, stage_interval
 from deftunes_lake.tables import table_name
-from deftunes_transform import duplicates, records, sessions, songs, users
-from deftunes_transform.census import Census, count, reconcile
+from deftunes_transform import duplicates, json_parsing, sessions, songs, users
 from deftunes_transform.delivery import Delivery, accept, still_there
-from deftunes_transform.held import held
-from deftunes_transform.lines import read_lines
-from deftunes_transform.outcome import Stamp, quarantined_rows, staged_rows
+from deftunes_transform.frame_cache import held
+from deftunes_transform.landing_reader import read_lines
+from deftunes_transform.output_rows import Stamp, quarantined_rows, staged_rows
+from deftunes_transform.row_counts import Census, count, reconcile
 from deftunes_transform.rules import RuleBook
 from deftunes_transform.settings import TransformSettings
 
@@ -68,8 +68,11 @@ def transform(
     interval: Interval,
     run_id: str,
 ) -> Staged:
-    """Stage one interval of one entity. Raises RetryableError (no or a changed delivery), DataRejected (does not add up)."""
-    records.prepare(spark)
+    """Stage one interval of one entity.
+
+    Raises RetryableError (no or a changed delivery), DataRejected (does not add up).
+    """
+    json_parsing.prepare(spark)
     delivery = accept(store, entity, interval, settings.verify_landing)
     book = RuleBook(entity, interval)
     stamp = Stamp(interval.ingest_on, run_id, datetime.now(UTC).replace(tzinfo=None))
@@ -151,7 +154,10 @@ def _stage(
 
 @contextmanager
 def _delivery_stays(store: ObjectStore, delivery: Delivery) -> Iterator[None]:
-    """A reader that fails because extract replaced the delivery meanwhile fails for that reason. Raises RetryableError."""
+    """A reader that fails because extract replaced the delivery meanwhile fails for that reason.
+
+    Raises RetryableError.
+    """
     try:
         yield
     except JAVA_ERRORS:

@@ -24,7 +24,7 @@ from pyspark.sql import types as t
 
 from deftunes_contract.entity import Entity
 from deftunes_lake.tables import spark_schema
-from deftunes_transform import records, values
+from deftunes_transform import json_parsing, values
 from deftunes_transform.rules import GOOD, RuleBook, bits, union
 
 _ITEMS = "session_items"
@@ -39,41 +39,41 @@ def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
 
 
 def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
-    stored = lines.select("line", "line_hash", records.storable(f.col("line")).alias("stored"))
+    stored = lines.select("line", "line_hash", json_parsing.storable(f.col("line")).alias("stored"))
     text = f.coalesce("stored", "line")
     return stored.select(
         "line",
         "line_hash",
-        records.escapes_nul(f.col("stored")).alias("nul"),
+        json_parsing.escapes_nul(f.col("stored")).alias("nul"),
         text.alias("text"),
-        records.parsed(text, spark_schema(entity.record)).alias("parsed"),
+        json_parsing.parsed(text, spark_schema(entity.record)).alias("parsed"),
     )
 
 
 def _apart(parsed: DataFrame) -> DataFrame:
-    one_by_one = records.no_object(f.col("parsed"))
+    one_by_one = json_parsing.no_object(f.col("parsed"))
     return parsed.select(
         "line",
         "line_hash",
         "nul",
         f.col("parsed.record").alias("record"),
         one_by_one.alias("one_by_one"),
-        f.when(one_by_one, records.apart(f.col("text"), _ITEMS)).alias("apart"),
+        f.when(one_by_one, json_parsing.apart(f.col("text"), _ITEMS)).alias("apart"),
     )
 
 
 def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
     """One row a record: `items` as declared, and `flaws`, which says of items read one by one whether they conform."""
     (schema,) = (spark_schema(field.children[0].children) for field in entity.record if field.name == _ITEMS)
-    flagged = t.StructType([*schema.fields, t.StructField(records.UNREADABLE, t.StringType())])
-    no_object = f.col("one_by_one") & records.no_object(f.col("apart"))
+    flagged = t.StructType([*schema.fields, t.StructField(json_parsing.UNREADABLE, t.StringType())])
+    no_object = f.col("one_by_one") & json_parsing.no_object(f.col("apart"))
     elements = f.when(~no_object, f.try_variant_get(f.col("apart.record")[_ITEMS], "$", "array<variant>"))
 
     def item(element: Column) -> Column:
-        return f.from_json(f.to_json(element), schema, records.OPTIONS)
+        return f.from_json(f.to_json(element), schema, json_parsing.OPTIONS)
 
     def flaw(element: Column) -> Column:
-        return f.from_json(f.to_json(element), flagged, records.OPTIONS)[records.UNREADABLE].isNotNull()
+        return f.from_json(f.to_json(element), flagged, json_parsing.OPTIONS)[json_parsing.UNREADABLE].isNotNull()
 
     return apart.select(
         "line",
@@ -87,7 +87,7 @@ def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
 
 
 def _envelopes_judged(envelopes: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
-    flawed = _flawed(records.free_texts(entity, _ENVELOPE), f.try_parse_json("line"))
+    flawed = _flawed(json_parsing.free_texts(entity, _ENVELOPE), f.try_parse_json("line"))
     read = {name: values.text(f.col(name), entity.column(name).normalise) for name in _ENVELOPE} | {
         "session_start_time": values.timestamp(f.col("session_start_time"))
     }
@@ -134,7 +134,7 @@ def _items(envelopes: DataFrame) -> DataFrame:
 
 def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
     element = f.get(f.try_variant_get(f.try_parse_json("line"), f"$.{_ITEMS}", "array<variant>"), f.col("item_no"))
-    flawed = f.col("unreadable") | _flawed(records.free_texts(entity, _ITEM), element)
+    flawed = f.col("unreadable") | _flawed(json_parsing.free_texts(entity, _ITEM), element)
     read = {name: values.text(f.col(name), entity.column(name).normalise) for name in _ITEM} | {
         "price": values.price(f.col("price")),
         "liked_since": values.timestamp(f.col("liked_since")),
@@ -164,13 +164,13 @@ def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
             )
         ).alias("broken"),
     )
-    return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))
+    return judged.select(*names, "broken", *json_parsing.origin(f.col("broken") != GOOD))
 
 
 def _flawed(free_texts: list[str], value: Column) -> Column:
     """Whether a text of an envelope or item holds what no text is; `value` is the variant it came from."""
     texts = [f.col(name) for name in free_texts]
-    structured = f.coalesce(records.structured(value, free_texts), f.lit(False))
-    return f.when(f.col("nul"), records.has_nul(texts)).otherwise(False) | f.when(
-        records.looks_structured(texts), structured
+    structured = f.coalesce(json_parsing.structured(value, free_texts), f.lit(False))
+    return f.when(f.col("nul"), json_parsing.has_nul(texts)).otherwise(False) | f.when(
+        json_parsing.looks_structured(texts), structured
     ).otherwise(False)

@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity, Field
-from deftunes_transform import records, values
+from deftunes_transform import json_parsing, values
 from deftunes_transform.rules import GOOD, RuleBook, Value, bits, union
 
 _READERS = {"double": values.number, "int": values.integer}
@@ -87,4 +87,4 @@ def _judged(typed: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
             "broken"
         ),
     )
-    return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))
+    return judged.select(*names, "broken", *json_parsing.origin(f.col("broken") != GOOD))

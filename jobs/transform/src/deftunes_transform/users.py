@@ -18,7 +18,7 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity
 from deftunes_lake.tables import spark_schema
-from deftunes_transform import records, values
+from deftunes_transform import json_parsing, values
 from deftunes_transform.rules import GOOD, RuleBook, bits, union
 
 _PLACES = ("latitude", "longitude", "place_name", "country_code", "timezone")
@@ -32,12 +32,12 @@ def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
 
 
 def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
-    stored = lines.select("line", "line_hash", records.storable(f.col("line")).alias("stored"))
+    stored = lines.select("line", "line_hash", json_parsing.storable(f.col("line")).alias("stored"))
     return stored.select(
         "line",
         "line_hash",
-        records.escapes_nul(f.col("stored")).alias("nul"),
-        records.parsed(f.coalesce("stored", "line"), spark_schema(entity.record)).alias("parsed"),
+        json_parsing.escapes_nul(f.col("stored")).alias("nul"),
+        json_parsing.parsed(f.coalesce("stored", "line"), spark_schema(entity.record)).alias("parsed"),
     )
 
 
@@ -48,7 +48,7 @@ def _typed(parsed: DataFrame) -> DataFrame:
         "line",
         "line_hash",
         "nul",
-        records.no_object(f.col("parsed")).alias("unreadable"),
+        json_parsing.no_object(f.col("parsed")).alias("unreadable"),
         *(record[name].alias(name) for name in _TEXTS),
         *(f.get(location, f.lit(index)).alias(name) for index, name in enumerate(_PLACES)),
         (f.coalesce(f.size(location), f.lit(0)) > len(_PLACES)).alias("too_long"),
@@ -62,15 +62,15 @@ def _conforming(typed: DataFrame, entity: Entity) -> DataFrame:
         "longitude": values.number(f.col("longitude")),
         "user_since": values.timestamp(f.col("user_since")),
     }
-    free = [f.col(name) for name in records.free_texts(entity, names)]
+    free = [f.col(name) for name in json_parsing.free_texts(entity, names)]
     record = f.try_parse_json("line")
     places = f.try_variant_get(record, "$.user_location", "array<variant>")
-    structured = records.structured(record, _TEXTS) | f.exists(places, records.is_structure)
+    structured = json_parsing.structured(record, _TEXTS) | f.exists(places, json_parsing.is_structure)
     flawed = (
         f.col("unreadable")
         | f.col("too_long")
-        | f.when(f.col("nul"), records.has_nul(free)).otherwise(False)
-        | f.when(records.looks_structured(free), f.coalesce(structured, f.lit(False))).otherwise(False)
+        | f.when(f.col("nul"), json_parsing.has_nul(free)).otherwise(False)
+        | f.when(json_parsing.looks_structured(free), f.coalesce(structured, f.lit(False))).otherwise(False)
     )
     return typed.select("line", "line_hash", "unreadable", flawed.alias("flawed"), *values.staged(read))
 
@@ -87,4 +87,4 @@ def _judged(conforming: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
             "broken"
         ),
     )
-    return judged.select(*names, "broken", *records.origin(f.col("broken") != GOOD))
+    return judged.select(*names, "broken", *json_parsing.origin(f.col("broken") != GOOD))

@@ -23,7 +23,7 @@ from psycopg import pq, sql
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, StageError, UsageError
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.figures import Totals
+from deftunes_extract.metrics import Totals
 from deftunes_extract.patience import Deadline, SourceFault
 from deftunes_extract.pg_connect import connect, is_temporary
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from deftunes_contract.errors import RetryableError, StageError
-from deftunes_serving.published import SCHEMA
+from deftunes_serving.lake_views import SCHEMA
 from deftunes_serving.settings import AwsSettings, ServingSettings
 
 if TYPE_CHECKING:

@@ -55,8 +55,8 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
     (`DATABASE.deftunes_transform.users`), so that the file that is open stays as it is. A connection that is open
     read-only cannot take views: open an in-memory one and ATTACH the file.
 
-    Raises UsageError (catalog, credentials, extensions), RetryableError (nothing to connect to), StageError (a table that
-    breaks its contract).
+    Raises UsageError (catalog, credentials, extensions), RetryableError (nothing to connect to), StageError (a table
+    that breaks its contract).
     """
     locations = metadata_locations(settings, TABLES)
     read_lake(connection, locations)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from deftunes_cli.home import Home
+from deftunes_cli.workspace import Home
 from deftunes_contract.names import path_part
 from deftunes_contract.redaction import redact
 

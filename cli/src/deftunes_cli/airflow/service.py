@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from deftunes_cli.airflow import runs as read
+from deftunes_cli.airflow.client import Airflow, Json, Missing, Pace, Taken, part
 from deftunes_cli.airflow.follow import Following, Say
-from deftunes_cli.airflow.server import Airflow, Json, Missing, Pace, Taken, part
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.stages import PIPELINES
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked

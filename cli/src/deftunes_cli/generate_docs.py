@@ -1,7 +1,7 @@
 """Pages of docs/ that are written from the code: contracts.md, settings.md, commands.md.
 
-python -m deftunes_cli.pages            write them
-python -m deftunes_cli.pages --check    exit 1 when one is not what the code says
+python -m deftunes_cli.generate_docs            write them
+python -m deftunes_cli.generate_docs --check    exit 1 when one is not what the code says
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deftunes_contract.entity import ENTITIES, Entity, Field, load
 from deftunes_contract.errors import ExitCode
 
 DOCS = Path("docs")
-HEAD = "<!-- written by `python -m deftunes_cli.pages`; change the code, not this page -->\n\n"
+HEAD = "<!-- written by `python -m deftunes_cli.generate_docs`; change the code, not this page -->\n\n"
 
 TEXTS = """\
 A column may be *normalised* before any rule looks at it (custom property `normalise`, steps in this order): `nfc`
@@ -128,7 +128,7 @@ def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     from deftunes_cli.airflow.settings import AirflowSettings
     from deftunes_contract.settings import LakeSettings, LogSettings
     from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings
-    from deftunes_lake.kubernetes import ExecutorSettings
+    from deftunes_lake.k8s_conf import ExecutorSettings
     from deftunes_lake.settings import JarSettings, SparkSettings
     from deftunes_serving.settings import ServingSettings
     from deftunes_transform.settings import TransformSettings

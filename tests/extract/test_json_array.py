@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.landed_record import parse
-from deftunes_extract import stream
+from deftunes_extract import json_array
+from deftunes_extract.json_array import read_records
 from deftunes_extract.patience import SourceFault
-from deftunes_extract.stream import read_records
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -28,7 +28,7 @@ slow_to_shrink = settings(max_examples=300, deadline=None, suppress_health_check
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of a few records, so that small arrays meet their edges and the fast lane."""
-    monkeypatch.setattr(stream, "WINDOW", 48)
+    monkeypatch.setattr(json_array, "WINDOW", 48)
 
 
 def pieces(body: bytes, size: int) -> Iterator[bytes]:
@@ -210,7 +210,7 @@ def test_strange_but_valid_values_are_landed() -> None:
 
 
 def test_a_large_record_is_landed_and_a_larger_one_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "LARGEST_RECORD", 10_000)
+    monkeypatch.setattr(json_array, "LARGEST_RECORD", 10_000)
 
     def body(length: int) -> bytes:
         return b'[{"a":1},{"a":1},{"a":"' + b"x" * (length - 8) + b'"}' + b',{"a":2}' * 50 + b"]"
@@ -224,8 +224,8 @@ def test_a_large_record_is_landed_and_a_larger_one_refused(monkeypatch: pytest.M
 
 def test_the_fast_lane_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     walked = []
-    walk = stream._Array._walk
-    monkeypatch.setattr(stream._Array, "_walk", lambda self, text: walked.append(text) or walk(self, text))
+    walk = json_array._Array._walk
+    monkeypatch.setattr(json_array._Array, "_walk", lambda self, text: walked.append(text) or walk(self, text))
     array = [{"session": str(number), "items": [{"id": "a"}, {"id": "b"}]} for number in range(1000)]
     for form in ((None, (",", ":")), (2, (",", ": "))):
         walked.clear()

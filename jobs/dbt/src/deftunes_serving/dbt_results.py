@@ -38,8 +38,8 @@ class Outcome:
 def judge(results: Sequence[Any], unchanged: str) -> Outcome:
     """Read dbt's results (status, message, failures, node).
 
-    `unchanged` says what a failure left as it was. Raises RetryableError or StageError when a model or test could not be
-    run, DataRejected when a test found rows.
+    `unchanged` says what a failure left as it was. Raises RetryableError or StageError when a model or test could not
+    be run, DataRejected when a test found rows.
     """
     if broken := [result for result in results if result.status in ("error", "runtime error")]:
         first = "; ".join(f"{_kind(r)} {r.node.name}: {_message(r)}" for r in broken[:NAMED])

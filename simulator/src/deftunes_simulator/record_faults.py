@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from .dice import UuidMint, draw_for
 from .faults import FIELDS, Fault, Rule
+from .seeded_draws import UuidMint, draw_for
 
 _LATE_DAYS = 3
 _EARLIEST_DAY = date.min + timedelta(days=_LATE_DAYS + 1)  # there is no day before year 1

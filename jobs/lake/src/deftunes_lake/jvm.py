@@ -74,7 +74,7 @@ def record_archive(settings: SparkSettings) -> int:
     target = archive_file(settings)
     with tempfile.TemporaryDirectory(prefix=".warm-", dir=target.parent) as folder:
         aside = Path(folder) / target.name
-        command = [sys.executable, "-m", "deftunes_lake.rehearsal", settings.jars, folder, str(aside)]
+        command = [sys.executable, "-m", "deftunes_lake.cds_training", settings.jars, folder, str(aside)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not aside.is_file():
             raise StageError(

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi_policy
 from pulumi_policy.proxy import UnknownValueError
 
-from .seen import UNKNOWN, Rule, Seen
+from .resource_view import UNKNOWN, Rule, Seen
 
 
 def policy(rule: Rule) -> pulumi_policy.Policy:

@@ -19,7 +19,7 @@ from deftunes_cli.verify.model import Content, Figures, figures
 from deftunes_cli.verify.snapshots import Published
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.published import attach
+from deftunes_serving.lake_views import attach
 
 SCHEMA = "deftunes_transform"
 """Schema of the views that `attach` makes."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from deftunes_cli.jobs import work
-from deftunes_cli.jobs.cluster import Cluster
+from deftunes_cli.jobs import service
+from deftunes_cli.jobs.client import Cluster
 from deftunes_cli.jobs.workload import call_of, cron_job_name, job_of
 from deftunes_contract.errors import RetryableError, UsageError
 
@@ -94,34 +94,34 @@ def test_names_fit_and_follow_the_chart() -> None:
 def test_a_lost_answer_does_not_make_two_jobs(cluster: Cluster, world: Any) -> None:
     world.cron_jobs["deftunes-transform-api"] = _cron_job()
     world.faults = [("POST", "/jobs", 504)]
-    name = work.make(cluster, "deftunes", call_of("transform", ["users"], *MONTH, "r"))
+    name = service.make(cluster, "deftunes", call_of("transform", ["users"], *MONTH, "r"))
     assert set(world.jobs) == {"j", name}
 
 
 def test_a_chart_that_is_not_there_is_named(cluster: Cluster, world: Any) -> None:
     world.cron_jobs["other"] = _cron_job("other")
     with pytest.raises(UsageError, match="expected CronJob deftunes-dbt in namespace music, found: other; .*helm list"):
-        work.make(cluster, "deftunes", call_of("dbt", [], *MONTH, "r"))
+        service.make(cluster, "deftunes", call_of("dbt", [], *MONTH, "r"))
 
 
 def test_a_missing_right_names_verb_and_resource(cluster: Cluster, world: Any) -> None:
     world.cron_jobs["deftunes-transform-api"] = _cron_job()
     world.faults = [("POST", "/jobs", 403)]
     with pytest.raises(UsageError, match=r"you may not create jobs in namespace music \(403: said the stand-in\)"):
-        work.make(cluster, "deftunes", call_of("transform", ["users"], *MONTH, "r"))
+        service.make(cluster, "deftunes", call_of("transform", ["users"], *MONTH, "r"))
 
 
 def test_no_cluster_is_said(cluster: Cluster) -> None:
     cluster.api.configuration.host = "http://127.0.0.1:9"
     with pytest.raises(RetryableError, match="expected a Kubernetes API server at http://127.0.0.1:9, found none"):
-        work.rows(cluster)
+        service.rows(cluster)
 
 
 def test_cancel_waits_for_the_pods_and_may_be_repeated(cluster: Cluster, world: Any) -> None:
     world.pod("a", {"running": {}})
-    assert work.cancel(cluster, "j", 5) == "j is cancelled, its pods are gone"
+    assert service.cancel(cluster, "j", 5) == "j is cancelled, its pods are gone"
     assert not world.pods
-    assert "nothing to cancel" in work.cancel(cluster, "j", 5)
+    assert "nothing to cancel" in service.cancel(cluster, "j", 5)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_name_that_is_none_reaches_no_other_object_and_not_all_of_them(
 ) -> None:
     before = dict(world.jobs)
     for call in (
-        lambda: work.cancel(cluster, name, 1),
-        lambda: work.logs(cluster, name, print, print),
-        lambda: work.follow(cluster, name, print, print, 1),
+        lambda: service.cancel(cluster, name, 1),
+        lambda: service.logs(cluster, name, print, print),
+        lambda: service.follow(cluster, name, print, print, 1),
         lambda: cluster.pods(name),
         lambda: dataclasses.replace(cluster, namespace=name).jobs("x"),
     ):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject
-from deftunes_extract.parts import PartWriter
+from deftunes_extract.part_writer import PartWriter
 
 
 def write(root: Path, blocks: Iterator[bytes] | list[bytes], part_bytes: int) -> tuple[LandedObject, ...]:

@@ -1,7 +1,7 @@
 """A little of everything that stages do with Spark, so that its JVM can record which classes that takes.
 
 Data flow: a throw-away lake in a folder that the caller removes. Called by `deftunes-lake warm` in a process of its
-own: `python -m deftunes_lake.rehearsal JARS FOLDER ARCHIVE`.
+own: `python -m deftunes_lake.cds_training JARS FOLDER ARCHIVE`.
 """
 
 from __future__ import annotations

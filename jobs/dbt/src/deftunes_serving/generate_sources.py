@@ -1,4 +1,4 @@
-"""Writes what the dbt project has of the data contracts: `python -m deftunes_serving.sources`.
+"""Writes what the dbt project has of the data contracts: `python -m deftunes_serving.generate_sources`.
 
 Data flow: deftunes_contract.entity -> models/staging/sources.yml (tables, columns) and macros/countries.sql (what is a
 country). With --check nothing is written and exit code 1 says that a file is not what the contracts say. A test runs
@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from deftunes_contract.entity import ENTITIES, Entity, load
 from deftunes_contract.normalise import LOWER_LETTERS, UPPER_LETTERS
 from deftunes_contract.settings import from_environment
-from deftunes_serving.published import SCHEMA, TABLES, sql_type
+from deftunes_serving.lake_views import SCHEMA, TABLES, sql_type
 from deftunes_serving.settings import ProjectSettings
 
 HEAD = f"""\
-# Written by `python -m deftunes_serving.sources` from the data contracts: do not edit, `--check` compares.
+# Written by `python -m deftunes_serving.generate_sources` from the data contracts: do not edit, `--check` compares.
 sources:
   - name: {SCHEMA}
     description: The published Iceberg tables; in Redshift an external schema over the Glue database.
@@ -34,7 +34,8 @@ sources:
 """
 
 MACRO = """\
-{{# Written by `python -m deftunes_serving.sources` from the data contracts: do not edit, `--check` compares. #}}
+{{# Written by `python -m deftunes_serving.generate_sources` from the data contracts: do not edit, `--check` compares.
+#}}
 
 {{#
   A country's code as rule `{rule}` of users knows it, null for any other text. The transform has normalised it
@@ -93,7 +94,7 @@ def _text(text: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or check the file; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m deftunes_serving.sources", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deftunes_serving.generate_sources", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare only")
     arguments = parser.parse_args(argv)
     project = from_environment(ProjectSettings).dbt_project
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     changed = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     for file in changed:
-        sys.stderr.write(f"{file} is not what the contracts say; run python -m deftunes_serving.sources\n")
+        sys.stderr.write(f"{file} is not what the contracts say; run python -m deftunes_serving.generate_sources\n")
     return 1 if changed else 0
 
 

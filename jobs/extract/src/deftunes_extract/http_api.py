@@ -22,11 +22,11 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.redaction import register_userinfo
 from deftunes_extract.connection import cut_at, fault_of, passes, speaks_tls
 from deftunes_extract.content_coding import coding_of, unpack
-from deftunes_extract.figures import Figures, Totals
+from deftunes_extract.json_array import TEXT_SHOWN, read_records
+from deftunes_extract.metrics import Figures, Totals
 from deftunes_extract.paging import Repeats, claims_of_head
 from deftunes_extract.patience import Deadline, SourceFault
 from deftunes_extract.settings import ApiSettings
-from deftunes_extract.stream import TEXT_SHOWN, read_records
 from deftunes_extract.transport import proxy_of, tls_of
 
 _CONNECT_SECONDS = 10.0

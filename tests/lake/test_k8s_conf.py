@@ -13,8 +13,8 @@ import pytest
 
 from deftunes_contract.errors import UsageError
 from deftunes_contract.settings import from_environment
-from deftunes_lake.kubernetes import LONGEST_PREFIX, ExecutorSettings, executor_conf, protection_conf
-from deftunes_lake.pod import BACKEND, OPTIONS, executor_command
+from deftunes_lake.entrypoint import BACKEND, OPTIONS, executor_command
+from deftunes_lake.k8s_conf import LONGEST_PREFIX, ExecutorSettings, executor_conf, protection_conf
 
 POD = {
     "POD_NAME": "deftunes-transform-api-202001-x7k2p-9hs4d",
@@ -152,7 +152,7 @@ def test_the_entry_point_becomes_java_or_the_stage(tmp_path: Path) -> None:
     java.parent.mkdir()
     java.write_text('#!/bin/sh\necho "$$ $@"\n')
     java.chmod(java.stat().st_mode | stat.S_IEXEC)
-    entry = [sys.executable, "-m", "deftunes_lake.pod", "deftunes-transform"]
+    entry = [sys.executable, "-m", "deftunes_lake.entrypoint", "deftunes-transform"]
     environment = os.environ | EXECUTOR | {"JAVA_HOME": str(tmp_path)}
     with subprocess.Popen([*entry, "executor"], env=environment, stdout=subprocess.PIPE, text=True) as process:
         shown, _ = process.communicate(timeout=60)

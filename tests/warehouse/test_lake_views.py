@@ -13,7 +13,7 @@ import pytest
 from deftunes_contract.entity import load
 from deftunes_contract.errors import RetryableError, StageError, UsageError
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.published import TABLES, attach
+from deftunes_serving.lake_views import TABLES, attach
 
 DUCKDB_TYPES = {
     "string": "VARCHAR",

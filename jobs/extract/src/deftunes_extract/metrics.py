@@ -22,8 +22,8 @@ import msgspec
 from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.landed_record import RecordMeasure, cents, parse
+from deftunes_extract.json_array import Record, shown
 from deftunes_extract.patience import SourceFault
-from deftunes_extract.stream import Record, shown
 
 _TYPES: dict[str, type] = {"string": str, "double": float, "boolean": bool}
 _PRICES_KEPT = 10_000

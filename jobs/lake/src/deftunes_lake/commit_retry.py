@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 
 from deftunes_contract.errors import RetryableError
-from deftunes_lake.native import Conflict
+from deftunes_lake.iceberg_java import Conflict
 
 ATTEMPTS = 30
 """Each lost race means that somebody else's commit went through, so this many is a crowd, not bad luck."""

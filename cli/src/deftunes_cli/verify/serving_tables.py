@@ -16,7 +16,7 @@ import duckdb
 
 from deftunes_cli.verify.fingerprint import fingerprint
 from deftunes_cli.verify.model import Content, Fault, Figures, Sale, figures
-from deftunes_cli.verify.public import MEMORY
+from deftunes_cli.verify.published_tables import MEMORY
 from deftunes_contract.errors import RetryableError
 
 SCHEMA = "deftunes_serving"

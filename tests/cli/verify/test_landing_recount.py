@@ -16,7 +16,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deftunes_cli.verify.landed import recount
+from deftunes_cli.verify.landing_recount import recount
 from deftunes_cli.verify.model import Figures
 from deftunes_contract.entity import load
 from deftunes_contract.object_store import LocalStore, ObjectStore, open_store

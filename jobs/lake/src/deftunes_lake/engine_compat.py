@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 
 from deftunes_contract.errors import DataRejected
 from deftunes_lake.catalog import CATALOG
-from deftunes_lake.native import jvm
+from deftunes_lake.iceberg_java import jvm
 
 FORMAT_VERSION = 2
 """[A]: Athena works on v2 tables only. [R]: Redshift reads 1, 2 and, since August 2026 on Graviton clusters and

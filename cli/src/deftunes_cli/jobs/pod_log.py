@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import urllib3
 from urllib3.response import BaseHTTPResponse
 
-from deftunes_cli.jobs.cluster import Broken, Cluster
+from deftunes_cli.jobs.client import Broken, Cluster
 
 CHUNK = 65536
 # stdout and stderr are stamped before they are put in order, so a line may be a little older than the one before

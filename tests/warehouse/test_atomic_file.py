@@ -16,19 +16,19 @@ import pytest
 import structlog
 
 from deftunes_contract.errors import RetryableError, StageError
-from deftunes_serving.showcase import rebuilt
+from deftunes_serving.atomic_file import rebuilt
 
 KILLED_AT = {
-    "copied": "showcase.shutil.copy = lambda *a, real=showcase.shutil.copy: (real(*a), die())",
+    "copied": "showcase.shutil.copy = lambda *a, real=atomic_file.shutil.copy: (real(*a), die())",
     "built, not published": "showcase._publish = lambda *a: die()",
-    "published": "showcase._publish = lambda *a, real=showcase._publish: (real(*a), die())",
+    "published": "showcase._publish = lambda *a, real=atomic_file._publish: (real(*a), die())",
 }
 """Where whatever makes a new file is killed -> what makes it kill itself there."""
 
 DIE = """
 import os, shutil, signal, sys
 from pathlib import Path
-from deftunes_serving import showcase
+from deftunes_serving import atomic_file
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -36,7 +36,7 @@ def die():
 """
 
 PUT_NEW_FILE = """
-with showcase.rebuilt(Path(sys.argv[1]), 10) as copy:
+with atomic_file.rebuilt(Path(sys.argv[1]), 10) as copy:
     copy.write_bytes(Path(sys.argv[2]).read_bytes())
 """
 

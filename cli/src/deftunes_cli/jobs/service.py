@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 
 from deftunes_cli.jobs import states
-from deftunes_cli.jobs.cluster import Cluster, Json, Missing
+from deftunes_cli.jobs.client import Cluster, Json, Missing
 from deftunes_cli.jobs.follow import Following, Say
-from deftunes_cli.jobs.lines import PodLog
+from deftunes_cli.jobs.pod_log import PodLog
 from deftunes_cli.jobs.workload import CONTAINER, STAGE_LABEL, Call, cron_job_name, job_of
 from deftunes_contract.errors import RetryableError, UsageError
 

@@ -19,8 +19,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from deftunes_contract.errors import RetryableError, StageError
+from deftunes_serving.redshift import BUILDING, SERVING, STAGING, ask, connect, has_served, message_of
 from deftunes_serving.settings import ServingSettings
-from deftunes_serving.warehouse import BUILDING, SERVING, STAGING, ask, connect, has_served, message_of
 
 if TYPE_CHECKING:
     from redshift_connector.core import Connection

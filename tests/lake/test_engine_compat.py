@@ -13,8 +13,8 @@ from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected, ExitCode
 from deftunes_contract.layout import branch
 from deftunes_lake import publish as publish_module
-from deftunes_lake.native import load_table
-from deftunes_lake.readers import column_faults, partition_faults, property_faults, unreadable
+from deftunes_lake.engine_compat import column_faults, partition_faults, property_faults, unreadable
+from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.snapshots import branch_head, main_head
 
 PROPERTIES = "ALTER TABLE {table} SET TBLPROPERTIES ({0})"
