@@ -30,11 +30,11 @@ from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
 from deftunes_serving.atomic_file import rebuilt
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.dbt_results import Outcome, explained, judge
 from deftunes_serving.departed import Departed, find_departed
 from deftunes_serving.lake_views import TABLES, quoted
 from deftunes_serving.redshift import BUILDING, SERVING, ask, building, connect, has_served
 from deftunes_serving.redshift_publish import EVERYTHING, exchange, relations_of
+from deftunes_serving.run_results import Outcome, explained, judge
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.s3_file import brought, client_of
 from deftunes_serving.settings import ServingSettings

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from deftunes_contract.errors import RetryableError
 from deftunes_serving.atomic_file import COPY_PREFIX
-from deftunes_serving.dbt_results import explained, fault_of
 from deftunes_serving.redshift import SERVING
+from deftunes_serving.run_results import explained, fault_of
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 

@@ -19,8 +19,8 @@ import structlog
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.dbt_results import explained, fault_of
 from deftunes_serving.lake_views import read_lake
+from deftunes_serving.run_results import explained, fault_of
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 
