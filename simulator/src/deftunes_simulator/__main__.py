@@ -102,6 +102,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         no_likes_months=_months(arguments.no_likes_month, default.no_likes_months),
         songs_csv=arguments.songs_csv,
         faults=tuple(arguments.fault),
+        plugins=tuple(file.resolve() for file in arguments.plugin),
         api_port=arguments.port,
         songs_port=arguments.songs_port,
         host=arguments.host,

@@ -144,6 +144,7 @@ def create_app(config: WorldConfig, connections: Connections) -> FastAPI:
     )
 
     app.state.songs_loaded = None
+    app.state.shop = shop
 
     @app.get("/users", responses={200: {"model": list[UserRecord]}}, tags=["data"])
     async def users(request: Request, start_date: StartDate = None, end_date: EndDate = None) -> Response:

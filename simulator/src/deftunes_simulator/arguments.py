@@ -105,6 +105,14 @@ def _add_world_options(parser: argparse.ArgumentParser) -> None:
         help=f"month without any like; repeatable, 'none' for no such month ({', '.join(default.no_likes_months)})",
     )
     add("--fault", action="append", default=[], metavar="RULE", help=f"{GRAMMAR}; repeatable")
+    add(
+        "--plugin",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="Python file that adds endpoints and tables of one's own; repeatable",
+    )
     add("--port", type=int, default=0, help="port of the API on loopback (any free one)")
     add("--songs-port", type=int, default=0, metavar="PORT", help="port of PostgreSQL on loopback (any free one)")
     add("--host", default=default.host, metavar="ADDRESS", help="address to listen on, 0.0.0.0 in a pod (%(default)s)")

@@ -27,8 +27,9 @@ class WorldConfig:
     seed: any integer. scale: session items a month, approximately. songs: size of the generated catalogue
     (None = a quarter of the scale, 200 … 1,000,000). first_month, months: the time span. empty_months: no
     sign-up and no session. no_likes_months: no item liked. songs_csv: sell the songs of this file instead
-    of generated ones. faults: rules in the grammar of `deftunes_simulator.faults`. api_port, songs_port:
-    0 = any free port. host: address that both listen on. None of these influences the data.
+    of generated ones. faults: rules in the grammar of `deftunes_simulator.faults`. plugins: Python files that add
+    endpoints and tables (`deftunes_simulator.plugins`). api_port, songs_port: 0 = any free port. host: address that
+    both listen on. Faults, ports and host do not influence the data.
     """
 
     seed: int = 42
@@ -40,6 +41,7 @@ class WorldConfig:
     no_likes_months: tuple[str, ...] = ("2020-03",)
     songs_csv: Path | None = None
     faults: tuple[str, ...] = ()
+    plugins: tuple[Path, ...] = ()
     api_port: int = 0
     songs_port: int = 0
     host: str = "127.0.0.1"
@@ -58,6 +60,7 @@ class WorldConfig:
             problems.append("songs and songs_csv exclude each other: the file says how many songs there are")
         if self.songs_csv is not None and not self.songs_csv.is_file():
             problems.append(f"songs_csv: expected a file, found nothing readable at {self.songs_csv}")
+        problems += [f"plugins: expected a file, found none at {file}" for file in self.plugins if not file.is_file()]
         for text in (self.first_month, *self.empty_months, *self.no_likes_months):
             problems += _complaint(Month.parse, text)
         for text in self.faults:
@@ -100,6 +103,7 @@ class WorldConfig:
             raise ConfigError(f"unknown world settings {sorted(unknown)}")
         for name in ("empty_months", "no_likes_months", "faults"):
             found[name] = tuple(found[name])
+        found["plugins"] = tuple(map(Path, found["plugins"]))
         if found["songs_csv"] is not None:
             found["songs_csv"] = Path(found["songs_csv"])
         return cls(**found)

@@ -84,7 +84,7 @@ class Sales:
             count = max(4, count)
         item_words = draw(self._item_salt, base | moment.number)
         size = self._catalogue.size
-        store = self._shelf
+        shelf = self._shelf
         items = []
         for position in range(count):
             word = item_words[position]
@@ -96,7 +96,7 @@ class Sales:
             if position < len(awkward):
                 song = awkward[position]
             key = song << 1 | (mood == 0)
-            text = store.get(key) or self._stock(key)
+            text = shelf.get(key) or self._stock(key)
             if word >> 59 < likes:
                 word = word * _LIKE_STEP & WORD_MASK
                 second, micro = divmod((word & 0xFFFFFFF) % 60_000_000, 1_000_000)

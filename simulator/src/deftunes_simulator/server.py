@@ -22,6 +22,7 @@ from .api import create_app
 from .config import WorldConfig
 from .connections import Connections
 from .errors import ConfigError
+from .plugins import add_routes
 
 _GRACE_SECONDS = 1  # replies still being written when the world ends
 _LEFTOVER_SECONDS = 30  # stopping the parent's PostgreSQL
@@ -46,6 +47,7 @@ def main() -> int:
         config = WorldConfig.from_json(order["config"])
         connections = Connections()
         app = create_app(config, connections)
+        add_routes(config.plugins, app, app.state.shop)
         listener = _listen(config.host, config.api_port)
     except ConfigError as error:
         os.write(report, json.dumps({"error": str(error)}).encode())

@@ -25,6 +25,7 @@ from .catalogue import stream_songs
 from .config import WorldConfig
 from .database import SongsDatabase
 from .errors import ConfigError, WorldUnavailable
+from .plugins import add_tables
 from .postgres import LOOPBACK, claim, data_folder
 from .songs_table import load_songs
 
@@ -94,6 +95,8 @@ class World:
                 self._tell_api({"pgdata": str(self.database.pgdata), "postmaster": self.database.pid})
             self._api_port = self._await_api(self._report)
             self.song_count = load_songs(self.owner_dsn, stream_songs(self.config), progress)
+            if self.config.plugins:
+                add_tables(self.config.plugins, self.owner_dsn, self.config)
             self._tell_api({"songs_loaded": self.song_count})
         except BaseException:
             self.stop()
