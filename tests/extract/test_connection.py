@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from deftunes_contract.errors import UsageError
-from deftunes_extract.connection import fault_of
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.connection import connection_error
+from deftunes_extract.patience import SourceError
 
 BODY = b'[{"user_id": "1"}]'
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" + BODY
@@ -228,14 +228,14 @@ PASSING = [
 
 @pytest.mark.parametrize("error", LASTING, ids=repr)
 def test_codes_that_no_waiting_cures(error: Exception) -> None:
-    fault = fault_of(error, "http://shop/users", in_head=True)
+    fault = connection_error(error, "http://shop/users", in_head=True)
     assert isinstance(fault, UsageError)
     assert "http://shop/users: expected a connection" in str(fault)
 
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)
 def test_codes_that_pass(error: Exception) -> None:
-    assert isinstance(fault_of(error, "http://shop/users", in_head=True), SourceFault)
+    assert isinstance(connection_error(error, "http://shop/users", in_head=True), SourceError)
 
 
 @pytest.mark.parametrize(("status", "code"), [(501, 2), (505, 2), (511, 2), (500, 75), (502, 75), (504, 75), (599, 75)])

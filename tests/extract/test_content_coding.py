@@ -13,7 +13,7 @@ import pytest
 
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_extract.content_coding import PIECE, coding_of, unpack
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.patience import SourceError
 
 TEXT = json.dumps([{"user_id": str(n), "words": "Zoë " * 7} for n in range(500)]).encode()
 
@@ -39,22 +39,22 @@ def test_gzip_of_any_number_of_members_is_read(size: int, members: int, padding:
 @pytest.mark.parametrize("missing", [1, 8, 9, 200])
 def test_gzip_cut_short_is_temporary(size: int, missing: int) -> None:
     for body in (gzip.compress(TEXT), gzip.compress(b"") + gzip.compress(TEXT)):
-        with pytest.raises(SourceFault, match="ends before its gzip stream") as caught:
+        with pytest.raises(SourceError, match="ends before its gzip stream") as caught:
             unpacked(body[:-missing], size)
-        assert caught.value.ending is RetryableError
+        assert caught.value.error_class is RetryableError
 
 
 @pytest.mark.parametrize("body", [b"rubbish", gzip.compress(TEXT) + b"rubbish", zlib.compress(TEXT), TEXT])
 def test_what_is_no_gzip_is_refused(body: bytes) -> None:
-    with pytest.raises(SourceFault, match="compression is broken") as caught:
+    with pytest.raises(SourceError, match="compression is broken") as caught:
         unpacked(body)
-    assert caught.value.ending is DataRejected
+    assert caught.value.error_class is DataRejected
 
 
 def test_a_damaged_member_is_refused() -> None:
     body = bytearray(gzip.compress(TEXT))
     body[-5] ^= 1
-    with pytest.raises(SourceFault, match="compression is broken"):
+    with pytest.raises(SourceError, match="compression is broken"):
         unpacked(bytes(body))
 
 

@@ -22,15 +22,15 @@ from deftunes_contract.errors import ExitCode
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
 from deftunes_extract.delivery import Order, deliver
-from deftunes_extract.metrics import Totals
-from deftunes_extract.patience import Deadline, Patience, SourceFault
+from deftunes_extract.metrics import LoadTotals
+from deftunes_extract.patience import Deadline, Patience, SourceError
 from deftunes_extract.settings import ExtractSettings
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
 COMMAND = [sys.executable, "-m", "deftunes_extract", "users", "--start", "2020-01-01", "--end", "2020-02-01"]
 
 
-def test_sessions_land_verbatim_with_their_figures(api: Any, extract: Any, lake: Any, make: Any) -> None:
+def test_sessions_land_verbatim_with_their_metrics(api: Any, extract: Any, lake: Any, make: Any) -> None:
     edges = [
         make.session(1, session_start_time="2020-01-01T00:00:00.000000"),
         make.session(2, session_start_time="2020-01-31T23:59:59.999999"),
@@ -200,13 +200,13 @@ class Lines:
     def __init__(self, *readings: list[bytes], meanwhile: Callable[[], None] = lambda: None) -> None:
         self.readings, self.meanwhile, self.calls = readings, meanwhile, 0
 
-    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
+    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> LoadTotals:
         lines = self.readings[min(self.calls, len(self.readings) - 1)]
         self.calls += 1
         for line in lines:
             put(line, 1)
         self.meanwhile()
-        return Totals(len(lines), len(lines))
+        return LoadTotals(len(lines), len(lines))
 
 
 def order() -> Order:
@@ -248,7 +248,7 @@ def test_a_failure_does_not_remove_what_a_rival_has_signed_for(lake: Any) -> Non
 
     def rival_then_fault() -> None:
         deliver(order(), Lines([b"a\n", b"b\n"]), store, settings, quiet())
-        raise SourceFault("reset")
+        raise SourceError("reset")
 
     with pytest.raises(Exception, match="reset"):
         deliver(order(), Lines([b"a\n", b"c\n"], meanwhile=rival_then_fault), store, settings, quiet(1))
@@ -259,7 +259,7 @@ def test_a_failure_does_not_remove_what_a_rival_has_signed_for(lake: Any) -> Non
 def test_an_attempt_that_read_something_else_leaves_nothing(lake: Any) -> None:
     """The first reading fails late; what it had put on the store goes when the second is signed for."""
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_PART_BYTES=2)
-    faults = [SourceFault("reset")]
+    faults = [SourceError("reset")]
 
     def once() -> None:
         if faults:

@@ -14,7 +14,7 @@ from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.landed_record import parse
 from deftunes_extract import json_array
 from deftunes_extract.json_array import read_records
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.patience import SourceError
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -93,7 +93,7 @@ def test_what_is_spoilt_is_judged_like_the_standard_library_does(
     spoilt = body[:at] + put + body[at + cut :]
     expected = reference(spoilt)
     if expected is None:
-        with pytest.raises(SourceFault):
+        with pytest.raises(SourceError):
             landed(spoilt, size)
     else:
         assert [parse(record) for record in landed(spoilt, size)] == expected
@@ -118,9 +118,9 @@ def test_what_is_spoilt_is_judged_like_the_standard_library_does(
     ],
 )
 def test_an_array_cut_short_is_temporary(body: bytes, size: int) -> None:
-    with pytest.raises(SourceFault, match="ends before") as caught:
+    with pytest.raises(SourceError, match="ends before") as caught:
         landed(body, size)
-    assert caught.value.ending is RetryableError
+    assert caught.value.error_class is RetryableError
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -156,32 +156,32 @@ def test_an_array_cut_short_is_temporary(body: bytes, size: int) -> None:
     ],
 )
 def test_what_is_no_json_array_is_refused(body: bytes, size: int) -> None:
-    with pytest.raises(SourceFault) as caught:
+    with pytest.raises(SourceError) as caught:
         landed(body, max(size, len(body) // 1000))
-    assert caught.value.ending is DataRejected
+    assert caught.value.error_class is DataRejected
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 10_000])
 def test_a_byte_order_mark_before_the_array_is_skipped(size: int) -> None:
     assert landed(b"\xef\xbb\xbf \r\n[1, 2]", size) == [b"1", b"2"]
-    with pytest.raises(SourceFault, match="ends before"):
+    with pytest.raises(SourceError, match="ends before"):
         landed(b"\xef\xbb\xbf", size)
 
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
 def test_another_unicode_is_named(coding: str) -> None:
-    with pytest.raises(SourceFault, match=r"expected UTF-8 .RFC 8259., found UTF-16 or UTF-32"):
+    with pytest.raises(SourceError, match=r"expected UTF-8 .RFC 8259., found UTF-16 or UTF-32"):
         landed('[{"a": 1}]'.encode(coding), 100)
 
 
 def test_a_servers_own_words_are_shown_to_200_characters() -> None:
     words = "the report server is being moved to another building until Monday, " * 9
     for body in (words, f'[{{"a": 1}}, {words}', f'[{{"a": 1}} {words}', f"[] {words}"):
-        with pytest.raises(SourceFault) as caught:
+        with pytest.raises(SourceError) as caught:
             landed(body.encode(), 64)
         assert words[:40] in str(caught.value)
         assert len(str(caught.value)) < 300
-    with pytest.raises(SourceFault) as caught:
+    with pytest.raises(SourceError) as caught:
         landed(words.encode(), 10_000)
     assert words[:200] in str(caught.value)
     assert words[:201] not in str(caught.value)
@@ -191,7 +191,7 @@ def test_an_invalid_byte_after_many_good_records_is_refused() -> None:
     good = b'{"a": "some words"}'
     body = b"[" + b",".join([good] * 50 + [b'{"a": "\xff"}'] + [good] * 50) + b"]"
     for size in (10, 64, 5000):
-        with pytest.raises(SourceFault, match="UTF-8"):
+        with pytest.raises(SourceError, match="UTF-8"):
             landed(body, size)
 
 
@@ -199,9 +199,9 @@ def test_an_invalid_byte_after_many_good_records_is_refused() -> None:
 def test_nothing_is_read_after_the_end_of_the_array(more: bytes) -> None:
     for spaces in range(100):
         body = b"[" + b",".join([b'{"a":1}'] * 20) + b"]" + b" " * spaces + more * 20
-        with pytest.raises(SourceFault, match="after the array") as caught:
+        with pytest.raises(SourceError, match="after the array") as caught:
             landed(body, 10)
-        assert caught.value.ending is DataRejected
+        assert caught.value.error_class is DataRejected
 
 
 def test_strange_but_valid_values_are_landed() -> None:
@@ -217,15 +217,15 @@ def test_a_large_record_is_landed_and_a_larger_one_refused(monkeypatch: pytest.M
 
     for size in (100, 3000, 100_000):
         assert [len(record) for record in landed(body(10_000), size)] == [7, 7, 10_000, *[7] * 50]
-        with pytest.raises(SourceFault, match="larger") as caught:
+        with pytest.raises(SourceError, match="larger") as caught:
             landed(body(10_001), size)
-        assert caught.value.ending is DataRejected
+        assert caught.value.error_class is DataRejected
 
 
 def test_the_fast_lane_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     walked = []
-    walk = json_array._Array._walk
-    monkeypatch.setattr(json_array._Array, "_walk", lambda self, text: walked.append(text) or walk(self, text))
+    walk = json_array._Array._scan
+    monkeypatch.setattr(json_array._Array, "_scan", lambda self, text: walked.append(text) or walk(self, text))
     array = [{"session": str(number), "items": [{"id": "a"}, {"id": "b"}]} for number in range(1000)]
     for form in ((None, (",", ":")), (2, (",", ": "))):
         walked.clear()

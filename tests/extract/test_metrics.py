@@ -1,4 +1,4 @@
-"""Figures of a delivery, on the short way and on the long way."""
+"""RecordMetrics of a delivery, on the short way and on the long way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deftunes_contract.entity import load
-from deftunes_extract.metrics import Figures, Totals
+from deftunes_extract.metrics import LoadTotals, RecordMetrics
 
 wrong = st.sampled_from([..., None, True, 1, 1.5, "1.00", [], {}, [None], "2020-01-05T01:00:00"])
 prices = (
@@ -24,10 +24,10 @@ prices = (
 )
 
 
-def totals(entity: str, *records: Any) -> Totals:
-    figures = Figures(load(entity))
-    figures.add([json.dumps(record).encode() for record in records])
-    return figures.totals
+def totals(entity: str, *records: Any) -> LoadTotals:
+    metrics = RecordMetrics(load(entity))
+    metrics.add([json.dumps(record).encode() for record in records])
+    return metrics.totals
 
 
 def expected_units_and_amount(records: list[Any]) -> tuple[int, Decimal]:
@@ -112,6 +112,6 @@ def test_a_source_gone_wild_does_not_fill_the_receipt(make: Any) -> None:
 
 
 def test_a_record_nested_to_the_edge_counts_as_one(make: Any) -> None:
-    figures = Figures(load("sessions"))
-    figures.add([b'{"session_items":' + b"[" * 100_000 + b"]" * 100_000 + b"}"])
-    assert (figures.totals.records, figures.totals.units) == (1, 1)
+    metrics = RecordMetrics(load("sessions"))
+    metrics.add([b'{"session_items":' + b"[" * 100_000 + b"]" * 100_000 + b"}"])
+    assert (metrics.totals.records, metrics.totals.units) == (1, 1)

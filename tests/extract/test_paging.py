@@ -243,7 +243,7 @@ def test_hostile_names_and_values_cost_no_time() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_the_first_of_three_pages_is_refused_with_both_figures(api: Any, extract: Any, lake: Any, make: Any) -> None:
+def test_the_first_of_three_pages_is_refused_with_both_metrics(api: Any, extract: Any, lake: Any, make: Any) -> None:
     headers = {"Link": f'{NEXT}; rel="next"', "X-Total-Count": "60"}
     api.say(api.records([make.user(n) for n in range(1, 21)], headers=headers))
     outcome = extract("users", DEFTUNES_API_URL=api.url)
@@ -268,7 +268,7 @@ def test_an_empty_page_of_a_longer_list_is_no_empty_month(api: Any, extract: Any
     assert lake.content() == {}
 
 
-def test_a_partial_reply_is_refused_with_both_figures(api: Any, extract: Any, make: Any) -> None:
+def test_a_partial_reply_is_refused_with_both_metrics(api: Any, extract: Any, make: Any) -> None:
     api.say(api.records([make.user(1)], status=206, headers={"Content-Range": "items 0-0/7"}))
     outcome = extract("users", DEFTUNES_API_URL=api.url)
     assert outcome.code == 65

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deftunes_contract.errors import DataRejected, RetryableError, UsageError
-from deftunes_extract.patience import Deadline, Patience, SourceFault
+from deftunes_extract.patience import Deadline, Patience, SourceError
 
 
 class Time:
@@ -39,7 +39,7 @@ class Flaky:
 
 def test_a_fault_that_passes_is_tried_again_after_growing_pauses() -> None:
     time = Time()
-    assert time.patience(6, 3600).run("users", Flaky(*[SourceFault("502")] * 5)) == "answer"
+    assert time.patience(6, 3600).run("users", Flaky(*[SourceError("502")] * 5)) == "answer"
     assert [round(seconds - 0.5) for seconds in time.slept] == [1, 2, 4, 8, 16]
     assert len(set(time.slept)) == 5
     assert any(seconds != int(seconds) for seconds in time.slept)
@@ -47,7 +47,7 @@ def test_a_fault_that_passes_is_tried_again_after_growing_pauses() -> None:
 
 def test_the_time_that_a_source_names_is_waited() -> None:
     time = Time()
-    assert time.patience(3, 3600).run("users", Flaky(SourceFault("429", retry_after=90.0))) == "answer"
+    assert time.patience(3, 3600).run("users", Flaky(SourceError("429", retry_after=90.0))) == "answer"
     assert time.slept == [90.0]
 
 
@@ -56,13 +56,13 @@ def test_a_source_that_asks_to_wait_beyond_the_deadline_ends_at_once() -> None:
     with pytest.raises(
         RetryableError, match=r"users: 429 \(after 1 attempt; the source asks to wait 7200 s and the deadline"
     ):
-        time.patience(6, 3600).run("users", Flaky(*[SourceFault("429", retry_after=7200)] * 9))
+        time.patience(6, 3600).run("users", Flaky(*[SourceError("429", retry_after=7200)] * 9))
     assert time.slept == []
 
 
 def test_the_deadline_ends_retries() -> None:
     time = Time()
-    source = Flaky(*[SourceFault("503")] * 99)
+    source = Flaky(*[SourceError("503")] * 99)
     with pytest.raises(RetryableError, match="the deadline of 10 s leaves no time"):
         time.patience(99, 10).run("users", source)
     assert sum(time.slept) < 10
@@ -70,11 +70,11 @@ def test_the_deadline_ends_retries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "advice"), [(RetryableError, "run the same"), (DataRejected, "have the source corrected")]
+    ("error_class", "advice"), [(RetryableError, "run the same"), (DataRejected, "have the source corrected")]
 )
-def test_the_last_fault_names_the_end(ending: type[RetryableError] | type[DataRejected], advice: str) -> None:
-    source = Flaky(*[SourceFault("no JSON", ending)] * 4)
-    with pytest.raises(ending, match=f"users: no JSON .after 4 attempts.* intact; .*{advice}"):
+def test_the_last_fault_names_the_end(error_class: type[RetryableError] | type[DataRejected], advice: str) -> None:
+    source = Flaky(*[SourceError("no JSON", error_class)] * 4)
+    with pytest.raises(error_class, match=f"users: no JSON .after 4 attempts.* intact; .*{advice}"):
         Time().patience(4, 3600).run("users", source)
     assert source.calls == 4
 

@@ -19,7 +19,7 @@ from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import Receipt
 from deftunes_extract import postgres as songs_module
 from deftunes_extract.delivery import Order, deliver
-from deftunes_extract.metrics import Totals
+from deftunes_extract.metrics import LoadTotals
 from deftunes_extract.patience import Deadline, Patience
 from deftunes_extract.postgres import SongsSource
 from deftunes_extract.settings import ExtractSettings
@@ -34,7 +34,7 @@ class Disturbed:
         self.disturb = disturb
         self.readings = 0
 
-    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
+    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> LoadTotals:
         self.readings += 1
         first = self.readings == 1
 

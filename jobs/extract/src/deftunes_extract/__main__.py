@@ -63,10 +63,12 @@ def _sources(settings: ExtractSettings) -> Iterator[Callable[[Order], Source]]:
     with ExitStack() as stack:
         makers: dict[str, Callable[[Order], Source]] = {}
         if isinstance(settings, ApiSettings):
-            from deftunes_extract.http_api import ApiSource, open_client
+            from deftunes_extract.http_api import HttpApiSource, open_client
 
-            client, silence = stack.enter_context(open_client(settings)), settings.api_timeout
-            makers["api"] = lambda order: ApiSource(client, order.entity, order.interval, silence, _may_be_empty(order))
+            client, read_timeout = stack.enter_context(open_client(settings)), settings.api_timeout
+            makers["api"] = lambda order: HttpApiSource(
+                client, order.entity, order.interval, read_timeout, _may_be_empty(order)
+            )
         if isinstance(settings, SongsSettings):
             from deftunes_extract.postgres import SongsSource
 

@@ -1,6 +1,6 @@
 """Failed connections: which of them pass by themselves, and which no waiting cures.
 
-httpx's exception ─► the exceptions that caused it ─► SourceFault (tried again) or UsageError (at once)
+httpx's exception ─► the exceptions that caused it ─► SourceError (tried again) or UsageError (at once)
 
 Decided by the classes and codes of OpenSSL, getaddrinfo, the operating system and the proxy, never by words.
 """
@@ -18,12 +18,12 @@ from typing import Any
 import httpx
 
 from deftunes_contract.errors import UsageError
-from deftunes_extract.patience import Deadline, SourceFault
+from deftunes_extract.patience import Deadline, SourceError
 
-_PASSING = frozenset({408, 425, 429})
-_NEVER_PASSING = frozenset({501, 505, 511})
+_RETRYABLE = frozenset({408, 425, 429})
+_NEVER_RETRYABLE = frozenset({501, 505, 511})
 """Server errors that say: never in this way (not implemented, HTTP version, a network that wants a login first)."""
-_TLS_PASSING = frozenset(
+_TLS_RETRYABLE = frozenset(
     {
         "TLSV1_ALERT_INTERNAL_ERROR",
         "TLSV1_ALERT_USER_CANCELLED",
@@ -48,19 +48,19 @@ _CERTIFICATE = (
 )
 
 
-def passes(status: int) -> bool:
+def is_retryable(status: int) -> bool:
     """Whether an error status is one that passes by itself: some of the client's, nearly all of the server's."""
-    return status in _PASSING or (status >= 500 and status not in _NEVER_PASSING)
+    return status in _RETRYABLE or (status >= 500 and status not in _NEVER_RETRYABLE)
 
 
-def fault_of(error: Exception, where: str, in_head: bool) -> SourceFault | UsageError:
+def connection_error(error: Exception, where: str, in_head: bool) -> SourceError | UsageError:
     """What a failed request of `where` means for the stage; `in_head`: before the head of a reply had come."""
     if isinstance(error, httpx.TimeoutException):
-        return SourceFault(f"{where} is silent for too long ({type(error).__name__})")
-    if lasting := _lasting(error, in_head):
+        return SourceError(f"{where} is silent for too long ({type(error).__name__})")
+    if lasting := _permanent(error, in_head):
         found, advice = lasting
         return UsageError(f"{where}: expected a connection to the API, found {found}; {advice}")
-    return SourceFault(f"{where}: the connection failed ({type(error).__name__}: {error})")
+    return SourceError(f"{where}: the connection failed ({type(error).__name__}: {error})")
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def speaks_tls(url: httpx.URL, seconds: float) -> bool:
         return False
 
 
-def _lasting(error: Exception, in_head: bool) -> tuple[str, str] | None:
+def _permanent(error: Exception, in_head: bool) -> tuple[str, str] | None:
     """What was found and what to do, when no waiting cures it."""
     causes = list(_causes(error))
     for cause in causes:
@@ -118,7 +118,7 @@ def _lasting(error: Exception, in_head: bool) -> tuple[str, str] | None:
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ssl.SSLSyscallError():
                 return None
             case ssl.SSLError():
-                if cause.reason is None or cause.reason in _TLS_PASSING:
+                if cause.reason is None or cause.reason in _TLS_RETRYABLE:
                     return None
                 return (
                     f"no TLS that both sides speak ({cause.reason})",
@@ -131,7 +131,7 @@ def _lasting(error: Exception, in_head: bool) -> tuple[str, str] | None:
             case OSError() if cause.errno in _NEVER:
                 return f"{errno.errorcode[cause.errno]} ({cause.strerror})", "correct DEFTUNES_API_URL or the network"
     if isinstance(error, httpx.ProxyError) and (status := _status(str(error))):
-        if passes(status):
+        if is_retryable(status):
             return None
         return f"a proxy that answers {error}", "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY and its user and password"
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.ProxyError):

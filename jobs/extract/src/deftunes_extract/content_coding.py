@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from deftunes_contract.errors import DataRejected
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.patience import SourceError
 
 PIECE = 1 << 20
 """Bytes unpacked at once, however small the packed ones were."""
@@ -21,14 +21,14 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 
 
 def coding_of(values: Iterable[str]) -> str:
-    """`gzip`, or nothing, from the Content-Encoding fields of a reply. Raises SourceFault for any other coding."""
+    """`gzip`, or nothing, from the Content-Encoding fields of a reply. Raises SourceError for any other coding."""
     named = [name.strip().lower() for value in values for name in value.split(",")]
     codings = [name for name in named if name not in _NONE]
     if not codings:
         return ""
     if len(codings) == 1 and codings[0] in _GZIP:
         return "gzip"
-    raise SourceFault(
+    raise SourceError(
         f"expected a reply without compression or with one gzip, as Accept-Encoding asks for, found Content-Encoding "
         f"{', '.join(codings)[:200]!r}",
         DataRejected,
@@ -38,7 +38,7 @@ def coding_of(values: Iterable[str]) -> str:
 def unpack(raw: Iterable[bytes], coding: str, check: Callable[[], None]) -> Iterator[bytes]:
     """The content of a reply, in pieces. `check` is called before each of them, and raises when the time is up.
 
-    Raises SourceFault: refused when it is no gzip, temporary when it ends within a member.
+    Raises SourceError: refused when it is no gzip, temporary when it ends within a member.
     """
     if not coding:
         for chunk in raw:
@@ -67,7 +67,7 @@ def unpack(raw: Iterable[bytes], coding: str, check: Callable[[], None]) -> Iter
         before = list(_some(member, b""))
         yield from before
         if not before:
-            raise SourceFault("the reply ends before its gzip stream does")
+            raise SourceError("the reply ends before its gzip stream does")
 
 
 def _some(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
@@ -75,6 +75,6 @@ def _some(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
     try:
         piece = member.decompress(packed, PIECE)
     except zlib.error as error:
-        raise SourceFault(f"the reply's compression is broken: expected gzip, found {error}", DataRejected) from error
+        raise SourceError(f"the reply's compression is broken: expected gzip, found {error}", DataRejected) from error
     if piece:
         yield piece

@@ -25,9 +25,9 @@ from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt
-from deftunes_extract.metrics import Totals
+from deftunes_extract.metrics import LoadTotals
 from deftunes_extract.part_writer import PartWriter
-from deftunes_extract.patience import Deadline, Patience, SourceFault
+from deftunes_extract.patience import Deadline, Patience, SourceError
 from deftunes_extract.settings import ExtractSettings
 from deftunes_extract.volume_guard import check_arrival
 
@@ -44,8 +44,8 @@ class Source(Protocol):
 
     name: str
 
-    def read(self, deadline: Deadline, put: Put) -> Totals:
-        """Put everything, in blocks of whole lines; may be called again after a SourceFault."""
+    def read(self, deadline: Deadline, put: Put) -> LoadTotals:
+        """Put everything, in blocks of whole lines; may be called again after a SourceError."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def deliver(order: Order, source: Source, store: ObjectStore, settings: ExtractS
         try:
             return patience.run(str(order), attempt)
         except BaseException:
-            with suppress(SourceFault):
+            with suppress(SourceError):
                 _sweep(order, store, uploaded)
             raise
 
@@ -100,7 +100,7 @@ def _land(
     settings: ExtractSettings,
     deadline: Deadline,
     uploaded: set[str],
-) -> tuple[tuple[LandedObject, ...], Totals]:
+) -> tuple[tuple[LandedObject, ...], LoadTotals]:
     """Read the source into objects on the store. Names of everything put there are added to `uploaded`."""
     suffix = _SUFFIXES[order.entity.landing_format]
     progress = _Progress(order)
@@ -118,7 +118,7 @@ def _land(
     return objects, totals
 
 
-def _signed(order: Order, source: str, objects: tuple[LandedObject, ...], totals: Totals) -> Receipt:
+def _signed(order: Order, source: str, objects: tuple[LandedObject, ...], totals: LoadTotals) -> Receipt:
     return Receipt(
         entity=order.entity.name,
         start=order.interval.start,
@@ -147,7 +147,7 @@ def _receipt(store: ObjectStore, order: Order, interval: Interval) -> Receipt | 
 def _sweep(order: Order, store: ObjectStore, names: Collection[str]) -> None:
     """Remove objects that the receipt does not name, as far as that works: what they cost is room, not truth.
 
-    Raises SourceFault when the receipt names an object that is gone, because a rival was writing at the same time.
+    Raises SourceError when the receipt names an object that is gone, because a rival was writing at the same time.
     """
     if not names:
         return
@@ -160,7 +160,7 @@ def _sweep(order: Order, store: ObjectStore, names: Collection[str]) -> None:
         structlog.get_logger("extract").warning(f"{order}: unneeded objects may be left in {order.folder}: {fault}")
         return
     if lost:
-        raise SourceFault(f"another extract of the same month ran at the same time, and {min(lost)} is gone")
+        raise SourceError(f"another extract of the same month ran at the same time, and {min(lost)} is gone")
 
 
 def _named(order: Order, store: ObjectStore) -> set[str]:

@@ -2,7 +2,7 @@
 
 GET {api}/{entity}?start_date=…&end_date=<last day of the month, inclusive> ─► bytes ─► records ─► blocks of lines
 
-Every way in which a reply can be wrong ends as a SourceFault (tried again), as a UsageError (the request or the set-up
+Every way in which a reply can be wrong ends as a SourceError (tried again), as a UsageError (the request or the set-up
 is wrong) or, where the reply says that it is not the whole, as DataRejected.
 """
 
@@ -20,12 +20,12 @@ from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.redaction import register_userinfo
-from deftunes_extract.connection import cut_at, fault_of, passes, speaks_tls
+from deftunes_extract.connection import connection_error, cut_at, is_retryable, speaks_tls
 from deftunes_extract.content_coding import coding_of, unpack
 from deftunes_extract.json_array import TEXT_SHOWN, read_records
-from deftunes_extract.metrics import Figures, Totals
+from deftunes_extract.metrics import LoadTotals, RecordMetrics
 from deftunes_extract.paging import Repeats, claims_of_head
-from deftunes_extract.patience import Deadline, SourceFault
+from deftunes_extract.patience import Deadline, SourceError
 from deftunes_extract.settings import ApiSettings
 from deftunes_extract.transport import proxy_of, tls_of
 
@@ -59,36 +59,36 @@ def open_client(settings: ApiSettings) -> Iterator[httpx.Client]:
         yield client
 
 
-class ApiSource:
+class HttpApiSource:
     """One entity of the API for one interval."""
 
     def __init__(
-        self, client: httpx.Client, entity: Entity, interval: Interval, silence: float, may_be_empty: bool = False
+        self, client: httpx.Client, entity: Entity, interval: Interval, read_timeout: float, may_be_empty: bool = False
     ) -> None:
-        """`silence` is the longest time in seconds without a byte; `may_be_empty`: a reply without content is true."""
-        self._client, self._entity, self._silence, self._may_be_empty = client, entity, silence, may_be_empty
+        """`read_timeout`: the longest time in seconds without a byte; `may_be_empty`: accept an empty reply."""
+        self._client, self._entity, self._read_timeout, self._may_be_empty = client, entity, read_timeout, may_be_empty
         self._advice = f"if there were none, add --allow-empty {entity.name}:{interval.month}"
         # the API's end_date belongs to the answer; our interval's end does not
         dates = {"start_date": str(interval.start), "end_date": str(interval.last_day)}
         self._request = client.build_request("GET", entity.name, params=dates)
         self.name = str(self._request.url)
 
-    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
-        """Put the whole reply in blocks, one record a line. Raises SourceFault or a StageError."""
-        figures = Figures(self._entity)
+    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> LoadTotals:
+        """Put the whole reply in blocks, one record a line. Raises SourceError or a StageError."""
+        metrics = RecordMetrics(self._entity)
         with cut_at(deadline, self._request), self._reply(deadline) as reply:
-            self._look_at(reply, deadline)
+            self._check_response(reply, deadline)
             # repeats matter where a total could hide what they stand in for
             repeats = Repeats() if self._claims(reply, came=0) else None
             for records in read_records(self._content(reply, deadline)) if reply.status_code not in _EMPTY else ():
-                figures.add(records)
-                figures.refuse_strangers()
+                metrics.add(records)
+                metrics.check_strays()
                 put(b"\n".join([*records, b""]), len(records))
                 if repeats:
                     repeats.add(records)
-        figures.refuse_strangers(at_end=True)
-        self._refuse_more(reply, figures.totals.records, repeats.count if repeats else 0)
-        return figures.totals
+        metrics.check_strays(at_end=True)
+        self._check_complete(reply, metrics.totals.records, repeats.count if repeats else 0)
+        return metrics.totals
 
     @contextmanager
     def _reply(self, deadline: Deadline) -> Iterator[httpx.Response]:
@@ -96,9 +96,9 @@ class ApiSource:
         deadline.check(self.name)
         limit = deadline.remaining
         self._request.extensions["timeout"] = httpx.Timeout(
-            min(self._silence, limit), connect=min(_CONNECT_SECONDS, limit)
+            min(self._read_timeout, limit), connect=min(_CONNECT_SECONDS, limit)
         ).as_dict()
-        with self._faults(deadline, in_head=True):
+        with self._translate_errors(deadline, in_head=True):
             reply = self._client.send(self._request, stream=True)
         try:
             yield reply
@@ -108,19 +108,19 @@ class ApiSource:
     def _content(self, reply: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         """The body, unpacked."""
         coding = coding_of(reply.headers.get_list("content-encoding"))
-        with self._faults(deadline, in_head=False):
+        with self._translate_errors(deadline, in_head=False):
             yield from unpack(reply.iter_raw(), coding, lambda: deadline.check(self.name))
         deadline.check(self.name)  # where nothing says how long a body is, a connection that is cut looks like its end
 
-    def _look_at(self, reply: httpx.Response, deadline: Deadline) -> None:
-        """Raises what the head says: SourceFault, or UsageError when the request or the set-up is wrong."""
+    def _check_response(self, reply: httpx.Response, deadline: Deadline) -> None:
+        """Raises what the head says: SourceError, or UsageError when the request or the set-up is wrong."""
         code, wait = reply.status_code, _retry_after(reply)
         if code in (200, 206):  # a part of the whole is counted first, so that both figures can be said
             kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not _JSON.fullmatch(kind):
-                raise SourceFault(
+                raise SourceError(
                     f"{self.name}: expected content type application/json, found {kind or 'none'!r}"
-                    f"{self._said(reply, deadline)}",
+                    f"{self._error_text(reply, deadline)}",
                     DataRejected,
                 )
             return
@@ -129,10 +129,10 @@ class ApiSource:
         found = f"{code} {reply.reason_phrase}".strip()
         if reply.is_redirect:
             found += f" to {reply.headers.get('location', 'nowhere')[:TEXT_SHOWN]!r}"
-        found += self._said(reply, deadline)
-        if passes(code) or code == 202 or wait is not None:
+        found += self._error_text(reply, deadline)
+        if is_retryable(code) or code == 202 or wait is not None:
             # 202: being prepared. Retry-After says that asking again helps, whatever the status (RFC 9110 10.2.3)
-            raise SourceFault(f"{self.name} answers {found}", retry_after=wait)
+            raise SourceError(f"{self.name} answers {found}", retry_after=wait)
         if reply.is_redirect:
             raise UsageError(f"{self.name}: expected 200, found {found}; correct DEFTUNES_API_URL")
         if code == 407:
@@ -143,9 +143,9 @@ class ApiSource:
         if reply.is_error:
             raise UsageError(f"{self.name}: expected 200, found {found}; correct DEFTUNES_API_URL or the API")
         advice = f" and no records; {self._advice}" if code in _EMPTY else ""
-        raise SourceFault(f"{self.name}: expected 200, found {found}{advice}", DataRejected)
+        raise SourceError(f"{self.name}: expected 200, found {found}{advice}", DataRejected)
 
-    def _said(self, reply: httpx.Response, deadline: Deadline) -> str:
+    def _error_text(self, reply: httpx.Response, deadline: Deadline) -> str:
         """The server's own words, as ": …": at most 200 characters, and not waited for longer than a few seconds."""
         limit = min(_TEXT_SECONDS, deadline.remaining)
         # httpcore looks this up when it begins to read the body
@@ -154,17 +154,17 @@ class ApiSource:
 
         def enough() -> None:
             if len(body) >= _TEXT_BYTES or not patience.remaining:
-                raise SourceFault("enough has been read")
+                raise SourceError("enough has been read")
 
         body = b""
         try:
             coding = coding_of(reply.headers.get_list("content-encoding"))
-        except SourceFault as other:
+        except SourceError as other:
             return f" ({other})"
         try:
             for piece in unpack(reply.iter_raw(), coding, enough):
                 body += piece[:_TEXT_BYTES]
-        except (httpx.HTTPError, SourceFault):
+        except (httpx.HTTPError, SourceError):
             pass  # what has come is what there is to show
         deadline.check(self.name)
         text = " ".join(body.decode("utf-8", "replace").split())
@@ -174,7 +174,7 @@ class ApiSource:
     def _claims(self, reply: httpx.Response, came: int) -> list[str]:
         return claims_of_head(reply.status_code, reply.headers.raw, self.name, came)
 
-    def _refuse_more(self, reply: httpx.Response, came: int, repeated: int) -> None:
+    def _check_complete(self, reply: httpx.Response, came: int, repeated: int) -> None:
         """Raises DataRejected when the head says that this was not all."""
         if claims := self._claims(reply, came - repeated):
             twice = f" ({repeated:,} of them for the second time)" if repeated else ""
@@ -185,7 +185,7 @@ class ApiSource:
             )
 
     @contextmanager
-    def _faults(self, deadline: Deadline, in_head: bool) -> Iterator[None]:
+    def _translate_errors(self, deadline: Deadline, in_head: bool) -> Iterator[None]:
         """Names what httpx found."""
         try:
             yield
@@ -198,7 +198,7 @@ class ApiSource:
                 raise UsageError(
                     f"{self.name}: expected HTTP, found a server that speaks TLS; write https:// in DEFTUNES_API_URL"
                 ) from broken
-            raise fault_of(broken, self.name, in_head) from broken
+            raise connection_error(broken, self.name, in_head) from broken
 
 
 def _retry_after(reply: httpx.Response) -> float | None:

@@ -3,10 +3,10 @@
 bytes off the wire ─► windows of 128 KiB ─► records (bytes-like, no line break inside) in batches. Memory is bounded
 by a window, or by one record where records are larger; a record above 16 MiB is refused.
 
-Two lanes give the same records. The *judge* is the standard library's decoder, walking record by record: what it takes
-for JSON is JSON here. The *fast lane* lets msgspec split a whole window. It guesses where the window's last record
-ends, from how records were separated so far, and the guess proves itself: what stands before a separator of the array
-is a complete list of values exactly if it decodes as one. Whatever the fast lane does not take goes to the judge.
+Two paths give the same records. The *slow path* is the standard library's decoder, record by record: what it accepts
+is JSON here. The *fast path* lets msgspec split a whole window. It guesses where the window's last record ends, from
+how records were separated so far, and the guess proves itself: what stands before a separator of the array is a
+complete list of values exactly if it decodes as one. What the fast path does not accept goes to the slow path.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.landed_record import integer
 from deftunes_extract.paging import claims_of_fields
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.patience import SourceError
 
 WINDOW = 1 << 17
 """Bytes decoded at once: few enough for the processor's cache, enough that the cost per call vanishes."""
@@ -37,13 +37,13 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """Not to be sent before JSON, and no error where it is (RFC 8259 8.1)."""
 _UNFINISHED = re.compile(r"|-|[.]|[eE][+-]?|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|u[0-9a-fA-F]{0,4}")
-"""What may stand between a decoder's stumbling and the end of a text that is JSON as far as it goes."""
+"""What may stand between a decoder's error and the end of a text that is JSON as far as it goes."""
 
 
 def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
     """Batches of records out of the pieces of one JSON array.
 
-    Raises SourceFault: temporary when the array is cut short, refused when it is not a UTF-8 JSON array or a record
+    Raises SourceError: temporary when the array is cut short, refused when it is not a UTF-8 JSON array or a record
     is larger than 16 MiB.
     """
     array = _Array()
@@ -72,14 +72,14 @@ def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
         yield records
 
 
-class NotAnArray(SourceFault):
+class NotAnArray(SourceError):
     """A reply that is something else; `text` is what of it has arrived."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"expected a JSON array, found a reply that begins with {shown(text)}", DataRejected)
         self.text = text
 
-    def with_fields(self, more: Iterable[bytes]) -> SourceFault:
+    def with_fields(self, more: Iterable[bytes]) -> SourceError:
         """The same, naming the fields by which an object around a page announces others."""
         body = self.text.encode()
         for chunk in more:
@@ -91,7 +91,7 @@ class NotAnArray(SourceFault):
         except (ValueError, RecursionError):
             return self
         claims = claims_of_fields(found) if isinstance(found, dict) else []
-        return SourceFault(f"{self}, which announces more by {'; '.join(claims)}", DataRejected) if claims else self
+        return SourceError(f"{self}, which announces more by {'; '.join(claims)}", DataRejected) if claims else self
 
 
 class _Array:
@@ -109,10 +109,10 @@ class _Array:
         if self.separator and not self.closed and not last and (fast := self._fast(window)) is not None:
             return fast
         text, partial = _decode(window)
-        records, position = self._walk(text)
+        records, position = self._scan(text)
         rest = text[position:].encode() + partial
         if last and not self.closed:
-            raise SourceFault("the reply ends before its JSON array does")
+            raise SourceError("the reply ends before its JSON array does")
         if last and rest:
             raise _not_json("expected nothing after the array, found a broken character")
         if len(rest) > LARGEST_RECORD:
@@ -120,7 +120,7 @@ class _Array:
         return records, rest
 
     def _fast(self, window: bytes) -> tuple[list[Record], bytes] | None:
-        """The fast lane; None when this window is not for it."""
+        """The fast path; None when it does not accept this window."""
         cut = window.rfind(self.separator)
         if cut <= 0:
             return None
@@ -137,8 +137,8 @@ class _Array:
             records = [_on_one_line(bytes(record)) for record in records]
         return records, window[cut + 1 :]
 
-    def _walk(self, text: str) -> tuple[list[Record], int]:
-        """The judge: records one by one, and the position after the last of them and its comma."""
+    def _scan(self, text: str) -> tuple[list[Record], int]:
+        """The slow path: records one by one, and the position after the last of them and its comma."""
         records: list[Record] = []
         position = 0 if self.opened else self._open(text)
         comma = 0
@@ -231,12 +231,12 @@ def _refuse_constant(name: str) -> None:
     raise _not_json(f"{name} is not JSON")
 
 
-def _not_json(found: str) -> SourceFault:
-    return SourceFault(f"expected a JSON array, found invalid JSON: {found}", DataRejected)
+def _not_json(found: str) -> SourceError:
+    return SourceError(f"expected a JSON array, found invalid JSON: {found}", DataRejected)
 
 
-def _too_large() -> SourceFault:
-    return SourceFault(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRejected)
+def _too_large() -> SourceError:
+    return SourceError(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRejected)
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=integer)

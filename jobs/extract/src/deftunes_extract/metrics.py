@@ -1,6 +1,6 @@
-"""What a delivery says of itself: units, money, first and last event time, and fields the contract does not expect.
+"""Metrics of a delivery: units, money, first and last event time, and fields the contract does not expect.
 
-records ─► sums. Nothing is judged here: a record of any shape is landed, and the transform decides what becomes of it.
+records ─► sums. Nothing is validated here: a record of any shape is landed, and the transform validates it.
 
 A record that has exactly the contract's fields in the contract's types is read by a decoder compiled from the contract;
 any other record takes the longer way through the standard library. Both ways count the same.
@@ -23,18 +23,18 @@ from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.landed_record import RecordMeasure, cents, parse
 from deftunes_extract.json_array import Record, shown
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.patience import SourceError
 
 _TYPES: dict[str, type] = {"string": str, "double": float, "boolean": bool}
 _PRICES_KEPT = 10_000
 _NAMES_KEPT = 1000
-_NAMES_SAID = 20
+_NAMES_SHOWN = 20
 _LONGEST_NAME = 64
 """A source gone wild may send a new field name in every record: few are remembered, fewer are named."""
 
 
 @dataclass(frozen=True)
-class Totals:
+class LoadTotals:
     """What was landed; the fields mean what they mean in the receipt."""
 
     records: int
@@ -45,8 +45,8 @@ class Totals:
     warnings: tuple[str, ...] = ()
 
 
-class Figures:
-    """Running figures over the records of one reply."""
+class RecordMetrics:
+    """Running metrics over the records of one reply."""
 
     def __init__(self, entity: Entity) -> None:
         self._entity, self._amount, self._event_time = entity.name, entity.amount, entity.event_time
@@ -56,28 +56,30 @@ class Figures:
         self._item_fields = frozenset(f.name for f in self._items.children[0].children) if self._items else frozenset()
         needed = {name for name in (entity.event_time, entity.amount, self._items and self._items.name) if name}
         self._decode = msgspec.json.Decoder(_struct("Record", entity.record, needed)).decode
-        self._cents_of = _CentsOf()
+        self._cents_cache = _CentsCache()
         self._records = self._units = self._cents = 0
         self._min_time: datetime | None = None
         self._max_time: datetime | None = None
-        self._oddities: Counter[tuple[str, str]] = Counter()
+        self._schema_drift: Counter[tuple[str, str]] = Counter()
         self._keys = frozenset(c.name for c in entity.columns if c.name in self._fields and _identifies(c, entity))
-        self._stranger: Record | None = None
+        self._stray: Record | None = None
         self._last: Record = b"{"
 
     @property
-    def totals(self) -> Totals:
-        """The figures so far. Warnings name what was noticed and let through, most frequent first."""
-        said = [f"{what} in {count:,} {where}" for (what, where), count in self._oddities.most_common(_NAMES_SAID)]
-        if (more := len(self._oddities) - len(said)) > 0:
-            said.append(f"and {more:,} more fields of this kind")
-        return Totals(
+    def totals(self) -> LoadTotals:
+        """The metrics so far. Warnings name what was noticed and let through, most frequent first."""
+        warnings = [
+            f"{what} in {count:,} {where}" for (what, where), count in self._schema_drift.most_common(_NAMES_SHOWN)
+        ]
+        if (more := len(self._schema_drift) - len(warnings)) > 0:
+            warnings.append(f"and {more:,} more fields of this kind")
+        return LoadTotals(
             records=self._records,
             units=self._units,
             amount=None if self._amount is None else Decimal(self._cents).scaleb(-2),
             min_time=self._min_time,
             max_time=self._max_time,
-            warnings=tuple(said),
+            warnings=tuple(warnings),
         )
 
     def add(self, records: Sequence[Record]) -> None:
@@ -90,29 +92,29 @@ class Figures:
                 expected.append(self._decode(text))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 record = _parsed(text)
-                if self._stranger is None and self._is_stranger(record):
-                    self._stranger = text
+                if self._stray is None and self._is_stray(record):
+                    self._stray = text
                 self._add_other(record)
         self._add_expected(expected)
 
-    def refuse_strangers(self, at_end: bool = False) -> None:
-        """Raises SourceFault (refused) when an element is no record but what a server says when it fails.
+    def check_strays(self, at_end: bool = False) -> None:
+        """Raises SourceError (refused) when an element is not a record but the message of a failing server.
 
         A bad record is landed and set aside later. An object without any of the fields that identify a record is none,
         nor is an array of objects (a page in the place of a record), nor whatever but an object stands last, where a
         server that fails half way writes its error: what should have come after it, or in it, is missing.
         """
-        found, where = self._stranger, "in the array"
+        found, where = self._stray, "in the array"
         if found is None and at_end and not bytes(self._last).lstrip().startswith(b"{"):
             found, where = self._last, "as the last element of the array"
         if found is not None:
-            raise SourceFault(
+            raise SourceError(
                 f"{self._entity}: expected records with {' and '.join(sorted(self._keys))}, found {where} what is no "
                 f"record, so others are missing: {shown(bytes(found).decode(errors='replace'))}",
                 DataRejected,
             )
 
-    def _is_stranger(self, record: Any) -> bool:
+    def _is_stray(self, record: Any) -> bool:
         """Whether an element is no record at all; a record that lacks one field, even its id, is a bad record."""
         if isinstance(record, list):
             return any(isinstance(one, dict) for one in record)
@@ -121,7 +123,7 @@ class Figures:
     def _add_expected(self, records: Sequence[Any]) -> None:
         """Records as the contract has them, in loops that run in C: this is where an extract's time goes."""
         if self._event_time is not None:
-            self._see_times([getattr(record, self._event_time) for record in records])
+            self._update_time_range([getattr(record, self._event_time) for record in records])
         if self._items is None:
             self._units += len(records)
             return
@@ -130,7 +132,7 @@ class Figures:
         self._units += sum(lengths) + lengths.count(0)
         if self._amount is not None:
             self._cents += sum(
-                map(self._cents_of.__getitem__, map(attrgetter(self._amount), chain.from_iterable(items)))
+                map(self._cents_cache.__getitem__, map(attrgetter(self._amount), chain.from_iterable(items)))
             )
 
     def _add_other(self, record: Any) -> None:
@@ -141,7 +143,7 @@ class Figures:
         if isinstance(record, dict):
             self._compare("records", record, self._fields, "")
             if self._event_time is not None:
-                self._see_times([record.get(self._event_time)])
+                self._update_time_range([record.get(self._event_time)])
         else:
             self._notice("no JSON object", "records")
         for item in self._measure.items_of(record) or ():
@@ -157,10 +159,10 @@ class Figures:
                 self._notice(f"missing field {prefix}{name}", where)
 
     def _notice(self, what: str, where: str) -> None:
-        known = (what, where) in self._oddities or len(self._oddities) < _NAMES_KEPT
-        self._oddities[(what, where) if known else ("further unknown fields", where)] += 1
+        known = (what, where) in self._schema_drift or len(self._schema_drift) < _NAMES_KEPT
+        self._schema_drift[(what, where) if known else ("further unknown fields", where)] += 1
 
-    def _see_times(self, texts: Sequence[Any]) -> None:
+    def _update_time_range(self, texts: Sequence[Any]) -> None:
         """Widen the span of event times."""
         try:
             moments = list(map(datetime.fromisoformat, texts))
@@ -173,7 +175,7 @@ class Figures:
                 self._max_time = max(moment, self._max_time or moment)
 
 
-class _CentsOf(dict[float, int]):
+class _CentsCache(dict[float, int]):
     """Cents by price, remembered: a shop has few prices, and looking one up is faster than reckoning."""
 
     def __missing__(self, price: float) -> int:
@@ -199,7 +201,7 @@ def _identifies(column: Field, entity: Entity) -> bool:
 def _parsed(text: Record) -> Any:
     try:
         return parse(bytes(text))
-    except (ValueError, RecursionError):  # at the edge of what the judge of the stream could still read
+    except (ValueError, RecursionError):  # at the edge of what the stream reader could still read
         return None
 
 

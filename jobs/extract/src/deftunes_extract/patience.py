@@ -1,6 +1,6 @@
 """How long and how often a source is asked: one deadline over everything, and retries with back-off below it.
 
-A `SourceFault` is a fault that often passes. It is tried again from the beginning; when attempts or time run out it
+A `SourceError` is a fault that often passes. It is tried again from the beginning; when attempts or time run out it
 ends the stage in the way it names (temporary, or data refused).
 """
 
@@ -28,14 +28,14 @@ BACK_OFF = wait_exponential_jitter(initial=1, max=60, jitter=1)
 """Seconds between attempts: 1, 2, 4 … 60, with up to one more by chance, unless the source names a time."""
 
 
-class SourceFault(Exception):
-    """A fault of a source that may pass. `ending` is the end of the stage when it does not; `retry_after` seconds."""
+class SourceError(Exception):
+    """A fault of a source that may pass; `error_class` ends the stage when it does not. `retry_after` in seconds."""
 
     def __init__(
-        self, message: str, ending: type[StageError] = RetryableError, retry_after: float | None = None
+        self, message: str, error_class: type[StageError] = RetryableError, retry_after: float | None = None
     ) -> None:
         super().__init__(printable(redact(message)))
-        self.ending, self.retry_after = ending, retry_after
+        self.error_class, self.retry_after = error_class, retry_after
 
 
 class Deadline:
@@ -60,16 +60,16 @@ class Deadline:
 
 
 class Patience:
-    """Runs something again after a SourceFault, within attempts and deadline. `sleep` is handed in by tests."""
+    """Runs something again after a SourceError, within attempts and deadline. `sleep` is handed in by tests."""
 
     def __init__(self, attempts: int, deadline: Deadline, sleep: Callable[[float], None] = time.sleep) -> None:
         self.attempts, self.deadline, self._sleep = attempts, deadline, sleep
 
     def run(self, what: str, attempt: Callable[[], T]) -> T:
-        """The result of `attempt`. Raises the StageError that the last SourceFault names."""
+        """The result of `attempt`. Raises the StageError that the last SourceError names."""
         log = structlog.get_logger("extract")
         retrying = Retrying(
-            retry=retry_if_exception_type(SourceFault),
+            retry=retry_if_exception_type(SourceError),
             wait=_pause,
             stop=lambda state: stop_after_attempt(self.attempts)(state) or self._too_late(state),
             before_sleep=lambda state: log.warning(
@@ -82,14 +82,16 @@ class Patience:
         )
         try:
             return retrying(attempt)
-        except SourceFault as fault:
+        except SourceError as fault:
             tried = int(retrying.statistics["attempt_number"])
-            raise fault.ending(f"{what}: {fault} ({self._why_no_more(tried, fault)}). {_next(fault.ending)}") from fault
+            raise fault.error_class(
+                f"{what}: {fault} ({self._why_no_more(tried, fault)}). {_next(fault.error_class)}"
+            ) from fault
 
     def _too_late(self, state: RetryCallState) -> bool:
         return state.upcoming_sleep >= self.deadline.remaining
 
-    def _why_no_more(self, tried: int, fault: SourceFault) -> str:
+    def _why_no_more(self, tried: int, fault: SourceError) -> str:
         count = f"after {tried} attempt{'s' if tried > 1 else ''}"
         if tried >= self.attempts:
             return count
@@ -97,14 +99,14 @@ class Patience:
         return f"{count}; {wait}the deadline of {self.deadline.seconds:g} s leaves no time for another"
 
 
-def _next(ending: type[StageError]) -> str:
-    first = "" if ending is RetryableError else "have the source corrected, then "
+def _next(error_class: type[StageError]) -> str:
+    first = "" if error_class is RetryableError else "have the source corrected, then "
     return f"Nothing was delivered and the earlier delivery is intact; {first}run the same command again"
 
 
-def _fault(state: RetryCallState) -> SourceFault:
+def _fault(state: RetryCallState) -> SourceError:
     fault = state.outcome.exception() if state.outcome else None
-    assert isinstance(fault, SourceFault)
+    assert isinstance(fault, SourceError)
     return fault
 
 

@@ -24,7 +24,7 @@ from psycopg.conninfo import make_conninfo
 from deftunes_contract.errors import UsageError
 from deftunes_contract.redaction import register
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.patience import SourceFault
+from deftunes_extract.patience import SourceError
 
 _SERVER = ("host", "hostaddr", "port")
 _TEMPORARY_CLASSES = frozenset({"08", "25", "40", "53", "57", "58", "XX"})
@@ -45,7 +45,7 @@ def is_temporary(sqlstate: str) -> bool:
 
 
 def connect(dsn: Dsn, name: str, seconds: float) -> psycopg.Connection:
-    """Connect to the first server that lets us. Raises UsageError or, for what may pass, SourceFault.
+    """Connect to the first server that lets us. Raises UsageError or, for what may pass, SourceError.
 
     `seconds` is for each address, unless the DSN or PGCONNECT_TIMEOUT says another time. `name` is for messages.
     """
@@ -58,7 +58,7 @@ def connect(dsn: Dsn, name: str, seconds: float) -> psycopg.Connection:
     }
     options = {o: v for o, v in {**defaults, **dsn.given}.items() if o not in _SERVER} | {"client_encoding": "UTF8"}
     _check_options(dsn, options)
-    faults: list[UsageError | SourceFault] = []
+    faults: list[UsageError | SourceError] = []
     for target in _addresses(dsn, name, faults):
         attempt = _Attempt(make_conninfo("", **options, **target), _timeout(dsn, seconds))
         if attempt.connect():
@@ -67,10 +67,10 @@ def connect(dsn: Dsn, name: str, seconds: float) -> psycopg.Connection:
             return psycopg.Connection(attempt.pgconn)
         faults.append(attempt.fault(name))
     # one server of several may come back
-    raise next((fault for fault in faults if isinstance(fault, SourceFault)), faults[-1])
+    raise next((fault for fault in faults if isinstance(fault, SourceError)), faults[-1])
 
 
-def _addresses(dsn: Dsn, name: str, faults: list[UsageError | SourceFault]) -> list[dict[str, str]]:
+def _addresses(dsn: Dsn, name: str, faults: list[UsageError | SourceError]) -> list[dict[str, str]]:
     """Each address to try; what cannot be resolved is added to the faults."""
     found = []
     for host, address, port in dsn.targets:
@@ -82,7 +82,7 @@ def _addresses(dsn: Dsn, name: str, faults: list[UsageError | SourceFault]) -> l
         except (OSError, UnicodeError) as error:
             text = f"{name}: cannot resolve the host {host}: {getattr(error, 'strerror', None) or error}"
             if getattr(error, "errno", None) == socket.EAI_AGAIN:
-                faults.append(SourceFault(text))
+                faults.append(SourceError(text))
             else:
                 faults.append(UsageError(f"{text}; correct {dsn.setter('host')}"))
             continue
@@ -193,7 +193,7 @@ class _Attempt:
         # what is read of TLS may be tickets that nobody minds
         return not is_alert and self._hear() == b""
 
-    def fault(self, name: str) -> UsageError | SourceFault:
+    def fault(self, name: str) -> UsageError | SourceError:
         """Why it did not work: a wrong setting, or a fault that may pass."""
         text = " ".join(self.pgconn.get_error_message().split())
         needs_password = self.pgconn.needs_password
@@ -201,7 +201,7 @@ class _Attempt:
         self.pgconn.finish()
         self._watch(None)
         if self._late:
-            return SourceFault(f"{name}: the server does not answer within {self._seconds:g} s")
+            return SourceError(f"{name}: the server does not answer within {self._seconds:g} s")
         codes = _SQLSTATE.findall(self._trace)
         if codes:
             passes = is_temporary(codes[-1].decode())
@@ -210,5 +210,5 @@ class _Attempt:
             # options and names are known to be right: who sends nothing has found nobody who listens
             passes = not no_tls and not needs_password and hung_up
         if passes:
-            return SourceFault(f"{name}: {text}")
+            return SourceError(f"{name}: {text}")
         return UsageError(f"{name}: cannot connect: {text}; correct DEFTUNES_SONGS_DSN or PG*")

@@ -23,8 +23,8 @@ from psycopg import pq, sql
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, StageError, UsageError
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.metrics import Totals
-from deftunes_extract.patience import Deadline, SourceFault
+from deftunes_extract.metrics import LoadTotals
+from deftunes_extract.patience import Deadline, SourceError
 from deftunes_extract.pg_connect import connect, is_temporary
 
 _BATCH = 1 << 16
@@ -68,8 +68,8 @@ class SongsSource:
         self._arrived = 0
         self.name = f"{self._dsn.place} {entity.record_name}"
 
-    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> Totals:
-        """Put the whole table. Raises SourceFault, UsageError, DataRejected or (time is up) RetryableError."""
+    def read(self, deadline: Deadline, put: Callable[[bytes, int], None]) -> LoadTotals:
+        """Put the whole table. Raises SourceError, UsageError, DataRejected or (time is up) RetryableError."""
         deadline.check(self.name)
         self._arrived = 0
         with self._faults(deadline), self._connect(deadline) as cursor:
@@ -77,8 +77,8 @@ class SongsSource:
             warnings = self._check_columns(cursor)
             found, sent = self._copy(cursor, deadline, put)
         if found != sent:
-            raise SourceFault(f"{self.name}: the server has sent {sent:,} rows, but {found:,} arrived")
-        return Totals(records=found, units=found, warnings=warnings)
+            raise SourceError(f"{self.name}: the server has sent {sent:,} rows, but {found:,} arrived")
+        return LoadTotals(records=found, units=found, warnings=warnings)
 
     @contextmanager
     def _connect(self, deadline: Deadline) -> Iterator[psycopg.Cursor]:
@@ -144,7 +144,7 @@ class SongsSource:
             query = sql.SQL(
                 "SELECT {}, encode(convert_to({}::text, getdatabaseencoding()), 'escape') FROM {} OFFSET {} LIMIT 1"
             )
-            with suppress(psycopg.Error, StageError, SourceFault), self._connect(deadline) as cursor:
+            with suppress(psycopg.Error, StageError, SourceError), self._connect(deadline) as cursor:
                 _prepare(cursor, deadline)
                 cursor.execute("SET LOCAL client_encoding = SQL_ASCII")
                 found = cursor.execute(query.format(place, key, self._table, self._arrived)).fetchone()
@@ -169,7 +169,7 @@ class SongsSource:
         except psycopg.Error as error:
             # without a code the connection broke: the server itself names what lasts
             if is_temporary(error.sqlstate) if error.sqlstate else isinstance(error, psycopg.OperationalError):
-                raise SourceFault(f"{self.name}: {_text(error)}") from None
+                raise SourceError(f"{self.name}: {_text(error)}") from None
             raise UsageError(
                 f"{self.name}: expected to read the table, found: {_text(error)}; correct the database, its "
                 "rights or DEFTUNES_SONGS_DSN"
@@ -216,7 +216,7 @@ def _batches(connection: pq.abc.PGconn, deadline: Deadline, name: str) -> Iterat
             deadline.check(name)
             seconds = min(_SILENCE_SECONDS, deadline.remaining)
             if not waiting.poll(seconds * 1000):
-                raise SourceFault(f"{name} is silent for {seconds:.0f} s")
+                raise SourceError(f"{name} is silent for {seconds:.0f} s")
             for _ in range(_READS_AT_ONCE):
                 connection.consume_input()
                 if not waiting.poll(0):
