@@ -55,7 +55,6 @@ lint: setup setup-infra ## style, types, layers, generated pages
 	$(IN) python -m deftunes_cli.generate_docs --check
 	$(IN) python tests/images/requirements.py --check
 	$(UV) run --frozen --no-sync --directory infra_pulumi mypy .
-	$(UV) run --frozen --no-sync --directory infra_pulumi python -m deftunes_cloud.costs --check
 
 .PHONY: format
 format: setup ## rewrite sources and generated pages in house style

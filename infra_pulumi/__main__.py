@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from deftunes_cloud.alarms import Alarms
-from deftunes_cloud.base import Place, tags_of
+from deftunes_cloud.base import StackContext, tags_of
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
@@ -27,7 +27,7 @@ tags = {**tags_of(settings.environment), "managed_by": "pulumi"}
 provider = aws.Provider("aws", region=region, default_tags={"tags": tags})
 within = pulumi.ResourceOptions(provider=provider)
 asked = pulumi.InvokeOptions(provider=provider)
-place = Place(
+stack = StackContext(
     environment=settings.environment,
     region=region,
     account=aws.get_caller_identity(opts=asked).account_id,
@@ -35,22 +35,22 @@ place = Place(
     is_protected=settings.protect,
 )
 
-network = Network("network", place, settings.network, opts=within)
-cluster = Cluster("cluster", place, settings.cluster, network=network, opts=within)
-registry = Registry("registry", place, settings.registry, opts=within)
-lake = Lake("lake", place, settings.lake, opts=within)
-catalog = Catalog("catalog", place, lake_url=lake.url, opts=within)
+network = Network("network", stack, settings.network, opts=within)
+cluster = Cluster("cluster", stack, settings.cluster, network=network, opts=within)
+registry = Registry("registry", stack, settings.registry, opts=within)
+lake = Lake("lake", stack, settings.lake, opts=within)
+catalog = Catalog("catalog", stack, lake_url=lake.url, opts=within)
 warehouse = Warehouse(
-    "warehouse", place, settings.warehouse, network=network, cluster=cluster, lake=lake, catalog=catalog, opts=within
+    "warehouse", stack, settings.warehouse, network=network, cluster=cluster, lake=lake, catalog=catalog, opts=within
 )
-database = Database("database", place, settings.database, network=network, cluster=cluster, opts=within)
+database = Database("database", stack, settings.database, network=network, cluster=cluster, opts=within)
 identities = Identities(
-    "identities", place, settings.release, cluster=cluster, lake=lake, catalog=catalog, warehouse=warehouse, opts=within
+    "identities", stack, settings.release, cluster=cluster, lake=lake, catalog=catalog, warehouse=warehouse, opts=within
 )
-secrets = Secrets("secrets", place, opts=within)
+secrets = Secrets("secrets", stack, opts=within)
 Alarms(
     "alarms",
-    place,
+    stack,
     settings.alarms,
     network=network,
     cluster=cluster,
@@ -60,7 +60,7 @@ Alarms(
 )
 
 export(
-    place,
+    stack,
     settings,
     network=network,
     cluster=cluster,

@@ -22,7 +22,7 @@ from kubernetes.client.models import V1ContainerStateTerminated, V1Pod
 TEMPORARY, NOTHING_TO_DO = 75, 99
 """Exit codes of docs/stage-contract.md that mean another thing than failure."""
 SERVING_POOL = "deftunes_serving"
-"""Has one slot, deferred tasks included: dbt builds of the two pipelines never overlap. Made by prepare.py."""
+"""Has one slot, deferred tasks included: dbt builds of the two pipelines never overlap. Made by bootstrap.py."""
 
 GUARDS = {"extract": ("empty", "shrink"), "quality": ("shrink", "source-change", "overlap"), "dbt": ("shrink",)}
 """First word of a workload → guards that its stage lets a caller lift (`--allow-<guard>`)."""
@@ -93,7 +93,7 @@ class StagePodOperator(KubernetesPodOperator):
         except AirflowSkipException:
             raise
         except AirflowException as failure:
-            raise _verdict(remote_pod) from failure
+            raise _task_error(remote_pod) from failure
 
 
 def stage_pod(
@@ -193,26 +193,26 @@ def _alerts() -> list[HttpNotifier]:
     return [HttpNotifier(http_conn_id="deftunes_alerts", json={"text": text})]
 
 
-def _verdict(pod: V1Pod | None) -> AirflowException:
+def _task_error(pod: V1Pod | None) -> AirflowException:
     """What a failed pod means: try again (AirflowException) or not (AirflowFailException); its text is the reason."""
-    ended = _ended(pod)
+    ended = _terminated_state(pod)
     name = pod.metadata.name if pod else "the pod"
-    if pod and (taken := _taken_away(pod)):
+    if pod and (taken := _eviction_reason(pod)):
         return AirflowException(f"{name} was taken away ({taken}); it is tried again")
     if ended is None:
         return AirflowException(f"{name} did not start; `kubectl describe pod {name}` says why; it is tried again")
-    sentence = _last_sentence(ended)
+    sentence = _last_log_message(ended)
     if ended.exit_code == TEMPORARY:
         return AirflowException(f"{sentence} (exit code {TEMPORARY}, tried again)")
     return AirflowFailException(f"{sentence} (exit code {ended.exit_code})")
 
 
-def _ended(pod: V1Pod | None) -> V1ContainerStateTerminated | None:
+def _terminated_state(pod: V1Pod | None) -> V1ContainerStateTerminated | None:
     statuses = (pod.status.container_statuses or []) if pod and pod.status else []
     return next((status.state.terminated for status in statuses if status.name == "stage" and status.state), None)
 
 
-def _taken_away(pod: V1Pod) -> str | None:
+def _eviction_reason(pod: V1Pod) -> str | None:
     """Why Kubernetes ended the pod although the stage had not: drained, preempted, evicted, deleted; else None."""
     disrupted = [c for c in pod.status.conditions or [] if c.type == "DisruptionTarget" and c.status == "True"]
     if disrupted:
@@ -222,7 +222,7 @@ def _taken_away(pod: V1Pod) -> str | None:
     return pod.status.reason if pod.status.reason in ("Evicted", "Preempting", "NodeLost", "Terminated") else None
 
 
-def _last_sentence(ended: V1ContainerStateTerminated) -> str:
+def _last_log_message(ended: V1ContainerStateTerminated) -> str:
     """The stage's last log line; Kubernetes keeps the end of the log as the container's message."""
     lines = [line for line in (ended.message or "").splitlines() if line.strip()]
     if not lines:

@@ -1,4 +1,4 @@
-"""Who is told of what: the month's bill, and what stops the platform before a failed task tells of it.
+"""Budget and operational alarms: the month's cost, and what stops the platform before a task fails.
 
 Only metrics that AWS publishes by itself; Airflow tells of failed tasks (airflow.alerts of the chart). EKS publishes
 none about machines, but pods that find no machine: that is what a broken group, a lack of spot and a forgotten
@@ -15,8 +15,8 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
-from deftunes_cloud.alarm_specs import Watch, of_cluster, of_database, of_nat, of_provisioned, of_serverless
-from deftunes_cloud.base import Cidr, Place, Section
+from deftunes_cloud.alarm_specs import AlarmSpec, of_cluster, of_database, of_nat, of_provisioned, of_serverless
+from deftunes_cloud.base import Cidr, ConfigSection, StackContext
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
 from deftunes_cloud.keys import make_key
@@ -26,8 +26,8 @@ from deftunes_cloud.warehouse import Warehouse
 _PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com")
 
 
-class AlarmSettings(Section):
-    """Who is told, and what is too much."""
+class AlarmSettings(ConfigSection):
+    """Recipients and thresholds."""
 
     emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = Field(min_length=1)
     monthly_usd: float = Field(gt=0)
@@ -43,7 +43,7 @@ class Alarms(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         settings: AlarmSettings,
         *,
         network: Network,
@@ -53,10 +53,10 @@ class Alarms(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("deftunes:cloud:Alarms", name, {}, opts)
-        self._place, self._child = place, pulumi.ResourceOptions(parent=self)
+        self._context, self._child = context, pulumi.ResourceOptions(parent=self)
         self.topic_arn = self._topic(settings.emails)
         self._budget(settings.monthly_usd)
-        watches = [
+        specs = [
             *of_nat(network.nat_gateway_ids),
             *of_cluster(cluster.cluster_name),
             *of_database(database.identifier),
@@ -66,19 +66,21 @@ class Alarms(pulumi.ComponentResource):
                 else of_provisioned(warehouse.cluster)
             ),
         ]
-        for watch in watches:
-            self._alarm(watch)
+        for spec in specs:
+            self._alarm(spec)
         self.register_outputs({"topic_arn": self.topic_arn})
 
     def _topic(self, emails: tuple[str, ...]) -> pulumi.Output[str]:
         # AWS's own key for SNS lets neither CloudWatch nor Budgets in
-        policy = json.dumps(key_policy(self._place))
-        key = make_key(self, self._place, "alarms", "alarms", policy=policy, wait_days=7)
-        topic = aws.sns.Topic("alarms", name=f"{self._place.name}-alarms", kms_master_key_id=key.arn, opts=self._child)
+        policy = json.dumps(key_policy(self._context))
+        key = make_key(self, self._context, "alarms", "alarms", policy=policy, wait_days=7)
+        topic = aws.sns.Topic(
+            "alarms", name=f"{self._context.name}-alarms", kms_master_key_id=key.arn, opts=self._child
+        )
         allowed = aws.sns.TopicPolicy(
             "alarms",
             arn=topic.arn,
-            policy=topic.arn.apply(lambda arn: json.dumps(topic_policy(self._place, arn))),
+            policy=topic.arn.apply(lambda arn: json.dumps(topic_policy(self._context, arn))),
             opts=self._child,
         )
         for email in sorted(set(emails)):
@@ -89,7 +91,7 @@ class Alarms(pulumi.ComponentResource):
     def _budget(self, monthly_usd: float) -> None:
         aws.budgets.Budget(
             "monthly",
-            name=f"{self._place.name}-monthly",
+            name=f"{self._context.name}-monthly",
             budget_type="COST",
             time_unit="MONTHLY",
             limit_amount=f"{monthly_usd:.2f}",
@@ -98,7 +100,7 @@ class Alarms(pulumi.ComponentResource):
             filter_expression={
                 "ands": [
                     {"tags": {"key": key, "values": [value], "match_options": ["EQUALS"]}}
-                    for key, value in self._place.tags.items()
+                    for key, value in self._context.tags.items()
                 ]
             },
             notifications=[
@@ -114,59 +116,59 @@ class Alarms(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _alarm(self, watch: Watch) -> None:
-        count = max(1, watch.minutes * 60 // watch.period)
+    def _alarm(self, spec: AlarmSpec) -> None:
+        count = max(1, spec.minutes * 60 // spec.period)
         aws.cloudwatch.MetricAlarm(
-            watch.name,
-            name=f"{self._place.name}-{watch.name}",
-            alarm_description=watch.says,
-            namespace=watch.namespace,
-            metric_name=watch.metric,
-            dimensions=watch.dimensions,
-            statistic=watch.statistic,
-            comparison_operator="GreaterThanThreshold" if watch.sign == ">" else "LessThanThreshold",
-            threshold=watch.threshold,
-            period=watch.period,
+            spec.name,
+            name=f"{self._context.name}-{spec.name}",
+            alarm_description=spec.description,
+            namespace=spec.namespace,
+            metric_name=spec.metric,
+            dimensions=spec.dimensions,
+            statistic=spec.statistic,
+            comparison_operator="GreaterThanThreshold" if spec.sign == ">" else "LessThanThreshold",
+            threshold=spec.threshold,
+            period=spec.period,
             evaluation_periods=count,
             datapoints_to_alarm=count,
-            treat_missing_data=watch.silence,
+            treat_missing_data=spec.treat_missing,
             alarm_actions=[self.topic_arn],
             ok_actions=[self.topic_arn],
             opts=self._child,
         )
 
 
-def key_policy(place: Place) -> dict[str, Any]:
+def key_policy(context: StackContext) -> dict[str, Any]:
     """The account administers the key; what publishes alarms may use it, on the account's behalf only."""
     return _policy(
         {
             "Sid": "Account",
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{place.partition}:iam::{place.account}:root"},
+            "Principal": {"AWS": f"arn:{context.partition}:iam::{context.account}:root"},
             "Action": "kms:*",
             "Resource": "*",
         },
         {
-            **_published(place),
+            **_published(context),
             "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
             "Resource": "*",
         },
     )
 
 
-def topic_policy(place: Place, topic_arn: str) -> dict[str, Any]:
+def topic_policy(context: StackContext, topic_arn: str) -> dict[str, Any]:
     """Alarms and budgets of this account may publish, and nobody else."""
-    return _policy({**_published(place), "Action": "sns:Publish", "Resource": topic_arn})
+    return _policy({**_published(context), "Action": "sns:Publish", "Resource": topic_arn})
 
 
 def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def _published(place: Place) -> dict[str, Any]:
+def _published(context: StackContext) -> dict[str, Any]:
     return {
         "Sid": "Publish",
         "Effect": "Allow",
         "Principal": {"Service": list(_PUBLISHERS)},
-        "Condition": {"StringEquals": {"aws:SourceAccount": place.account}},
+        "Condition": {"StringEquals": {"aws:SourceAccount": context.account}},
     }

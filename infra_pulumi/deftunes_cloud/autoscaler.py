@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.roles import make_role
 from deftunes_cloud.service_roles import for_pods
 
@@ -31,10 +31,10 @@ _LOOKS = (
 )
 
 
-def allow_autoscaler(component: pulumi.Resource, place: Place, cluster_name: pulumi.Output[str]) -> None:
+def allow_autoscaler(component: pulumi.Resource, context: StackContext, cluster_name: pulumi.Output[str]) -> None:
     """Give the autoscaler's pods their role."""
-    policy = cluster_name.apply(partial(_document, place))
-    role = make_role(component, f"{place.name}-autoscaler", for_pods(place), policy)
+    policy = cluster_name.apply(partial(_document, context))
+    role = make_role(component, f"{context.name}-autoscaler", for_pods(context), policy)
     aws.eks.PodIdentityAssociation(
         "autoscaler",
         cluster_name=cluster_name,
@@ -59,7 +59,7 @@ def hint_autoscaler(component: pulumi.Resource, group: aws.eks.NodeGroup, pool: 
         )
 
 
-def _document(place: Place, cluster: str) -> dict[str, Any]:
+def _document(context: StackContext, cluster: str) -> dict[str, Any]:
     owned = {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{cluster}": "owned"}
     return {
         "Version": "2012-10-17",
@@ -70,7 +70,7 @@ def _document(place: Place, cluster: str) -> dict[str, Any]:
                 "Sid": "LookIntoGroups",
                 "Effect": "Allow",
                 "Action": "eks:DescribeNodegroup",
-                "Resource": place.arn("eks", f"nodegroup/{cluster}/*"),
+                "Resource": context.arn("eks", f"nodegroup/{cluster}/*"),
             },
             {
                 "Sid": "Resize",

@@ -18,7 +18,7 @@ def is_everywhere(cidr: str) -> bool:
     return ip_network(cidr).prefixlen < 8
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A part of the stack's configuration: frozen, and closed, so that a mistyped name is refused and not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +30,7 @@ def tags_of(environment: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Place:
+class StackContext:
     """Where a stack is and how careful it is: handed to every component.
 
     `name` begins the name of every resource (deftunes-prod); `is_protected` keeps the engine, and the services
@@ -54,5 +54,5 @@ class Place:
         return tags_of(self.environment)
 
     def arn(self, service: str, resource: str) -> str:
-        """ARN of something of this account and region: `place.arn("glue", "catalog")`."""
+        """ARN of something of this account and region: `context.arn("glue", "catalog")`."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

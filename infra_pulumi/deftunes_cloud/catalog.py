@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 
 
 class Catalog(pulumi.ComponentResource):
@@ -15,23 +15,28 @@ class Catalog(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, place: Place, *, lake_url: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        context: StackContext,
+        *,
+        lake_url: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("deftunes:cloud:Catalog", name, {}, opts)
-        wanted = f"{place.name}_transform".replace("-", "_")
+        wanted = f"{context.name}_transform".replace("-", "_")
         database = aws.glue.CatalogDatabase(
             "transform",
             name=wanted,
             description="Iceberg tables of the DeFtunes data platform, made by deftunes-lake",
             location_uri=pulumi.Output.concat(lake_url, "/transform_zone"),
-            opts=pulumi.ResourceOptions(parent=self, protect=place.is_protected),
+            opts=pulumi.ResourceOptions(parent=self, protect=context.is_protected),
         )
         self.database = database.name
         self.arns = database.name.apply(
             lambda found: [
-                place.arn("glue", "catalog"),
-                place.arn("glue", f"database/{found}"),
-                place.arn("glue", f"table/{found}/*"),
+                context.arn("glue", "catalog"),
+                context.arn("glue", f"database/{found}"),
+                context.arn("glue", f"table/{found}/*"),
             ]
         )
         self.register_outputs({"database": self.database})

@@ -15,8 +15,8 @@ import pulumi_aws as aws
 from pydantic import AfterValidator, Field, model_validator
 
 from deftunes_cloud import auto_mode, nodes
-from deftunes_cloud.base import Place, Section
-from deftunes_cloud.grants import trusted
+from deftunes_cloud.base import ConfigSection, StackContext
+from deftunes_cloud.grants import assume_role_policy
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
 from deftunes_cloud.nodes import ADDONS, DriverSettings, ExecutorSettings, Nodes
@@ -25,7 +25,7 @@ from deftunes_cloud.service_roles import for_cluster, service_role
 LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
 
-def _narrow(text: str) -> str:
+def _validate_narrow_network(text: str) -> str:
     network = IPv4Network(text)
     if network.prefixlen < 8:
         raise ValueError(
@@ -38,7 +38,7 @@ def _narrow(text: str) -> str:
 Admin = Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:(role|user)/.+$")]
 
 
-class ClusterSettings(Section):
+class ClusterSettings(ConfigSection):
     """Version, machines, and who gets in."""
 
     # docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html: each has 14 months
@@ -48,13 +48,13 @@ class ClusterSettings(Section):
     drivers: DriverSettings = DriverSettings()
     executors: ExecutorSettings = ExecutorSettings()
     # whence the API server answers besides the VPC; empty: from the VPC only
-    public_access_cidrs: tuple[Annotated[str, AfterValidator(_narrow)], ...] = ()
+    public_access_cidrs: tuple[Annotated[str, AfterValidator(_validate_narrow_network)], ...] = ()
     # ARNs of IAM roles or users, as IAM knows them and not as STS does
     admins: tuple[Admin, ...] = ()
     log_days: int = Field(90, ge=1)
 
     @model_validator(mode="after")
-    def _known(self) -> ClusterSettings:
+    def _validate_node_settings(self) -> ClusterSettings:
         if self.nodes == "managed" and self.version not in ADDONS:
             raise ValueError(
                 f"cluster.version {self.version} has no add-ons in nodes.py, which knows {', '.join(ADDONS)}: add "
@@ -75,14 +75,14 @@ class Cluster(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         settings: ClusterSettings,
         *,
         network: Network,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("deftunes:cloud:Cluster", name, {}, opts)
-        self._place, self._child = place, pulumi.ResourceOptions(parent=self)
+        self._context, self._child = context, pulumi.ResourceOptions(parent=self)
         self.service_cidr = service_cidr(network.cidr)
         is_auto = settings.nodes == "auto"
         mode = auto_mode if is_auto else nodes
@@ -94,11 +94,11 @@ class Cluster(pulumi.ComponentResource):
         self.cluster_name = self._cluster.name
         self.security_group_id = self._cluster.vpc_config.cluster_security_group_id
         for admin in settings.admins:
-            self._let_in(admin)
+            self._grant_access(admin)
         if not is_auto:
             Nodes(
                 "nodes",
-                place,
+                context,
                 settings.version,
                 {"drivers": settings.drivers, "executors": settings.executors},
                 cluster_name=self.cluster_name,
@@ -124,11 +124,11 @@ class Cluster(pulumi.ComponentResource):
 
     def _control_plane(self, settings: ClusterSettings, network: Network) -> aws.eks.Cluster:
         # without its key, a cluster is lost
-        key = make_key(self, self._place, "cluster", "Kubernetes secrets")
+        key = make_key(self, self._context, "cluster", "Kubernetes secrets")
         logs = aws.cloudwatch.LogGroup(
             "cluster",
             # EKS's own name: it would make this group itself, and keep it for ever
-            name=f"/aws/eks/{self._place.name}/cluster",
+            name=f"/aws/eks/{self._context.name}/cluster",
             retention_in_days=settings.log_days,
             opts=self._child,
         )
@@ -136,7 +136,7 @@ class Cluster(pulumi.ComponentResource):
         machines = self._machines(settings, attached)
         return aws.eks.Cluster(
             "cluster",
-            name=self._place.name,
+            name=self._context.name,
             version=settings.version,
             role_arn=role.arn,
             # our add-ons are pinned; EKS would add its own versions, which nobody would renew
@@ -155,18 +155,18 @@ class Cluster(pulumi.ComponentResource):
             enabled_cluster_log_types=list(LOGS),
             # a version out of support is upgraded, at six times the price it is not
             upgrade_policy={"support_type": "STANDARD"},
-            deletion_protection=self._place.is_protected,
+            deletion_protection=self._context.is_protected,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *attached]),
             **machines,
         )
 
     def _role(self, settings: ClusterSettings, key: aws.kms.Key) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         policies = auto_mode.CLUSTER_POLICIES if settings.nodes == "auto" else ("AmazonEKSClusterPolicy",)
-        role, attached = service_role(self, self._place, "cluster", for_cluster(self._place), policies)
+        role, attached = service_role(self, self._context, "cluster", for_cluster(self._context), policies)
         uses = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:ListGrants"]
         attached.append(
             aws.iam.RolePolicy(
-                f"{self._place.name}-cluster-key",
+                f"{self._context.name}-cluster-key",
                 role=role.name,
                 policy=key.arn.apply(
                     lambda arn: json.dumps(
@@ -186,7 +186,9 @@ class Cluster(pulumi.ComponentResource):
         network: dict[str, Any] = {"service_ipv4_cidr": self.service_cidr, "ip_family": "ipv4"}
         if settings.nodes == "managed":
             return {"kubernetes_network_config": network}
-        role, attached = service_role(self, self._place, "node", trusted("ec2.amazonaws.com"), auto_mode.NODE_POLICIES)
+        role, attached = service_role(
+            self, self._context, "node", assume_role_policy("ec2.amazonaws.com"), auto_mode.NODE_POLICIES
+        )
         before += attached
         return {
             "kubernetes_network_config": {**network, "elastic_load_balancing": {"enabled": True}},
@@ -198,7 +200,7 @@ class Cluster(pulumi.ComponentResource):
             },
         }
 
-    def _let_in(self, admin: str) -> None:
+    def _grant_access(self, admin: str) -> None:
         who = admin.split(":", 5)[5].replace("/", "-")
         entry = aws.eks.AccessEntry(
             who, cluster_name=self.cluster_name, principal_arn=admin, type="STANDARD", opts=self._child
@@ -207,7 +209,7 @@ class Cluster(pulumi.ComponentResource):
             who,
             cluster_name=self.cluster_name,
             principal_arn=entry.principal_arn,
-            policy_arn=f"arn:{self._place.partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+            policy_arn=f"arn:{self._context.partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
             access_scope={"type": "cluster"},
             opts=self._child,
         )

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field, model_validator
 
-from deftunes_cloud.base import Place, Section
+from deftunes_cloud.base import ConfigSection, StackContext
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.network import Network
@@ -21,7 +21,7 @@ DATABASE = "airflow"
 LOGS = ("postgresql", "upgrade")
 
 
-class DatabaseSettings(Section):
+class DatabaseSettings(ConfigSection):
     """Size and safety."""
 
     # the major version: RDS takes minor ones by itself, in the window for maintenance
@@ -56,7 +56,7 @@ class Database(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         settings: DatabaseSettings,
         *,
         network: Network,
@@ -64,9 +64,9 @@ class Database(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("deftunes:cloud:Database", name, {}, opts)
-        self._place, self._child = place, pulumi.ResourceOptions(parent=self)
+        self._context, self._child = context, pulumi.ResourceOptions(parent=self)
         self.port, self.database, self.cidrs = PORT, DATABASE, network.data_cidrs
-        key = make_key(self, place, "database", "Airflow's database and its password")
+        key = make_key(self, context, "database", "Airflow's database and its password")
         instance = self._instance(settings, key, network, self._group(network, cluster))
         self.address, self.identifier = instance.address, instance.identifier
         self.master_secret_arn: pulumi.Output[str] = instance.master_user_secrets[0].secret_arn
@@ -86,8 +86,8 @@ class Database(pulumi.ComponentResource):
     def _instance(
         self, settings: DatabaseSettings, key: aws.kms.Key, network: Network, group: aws.ec2.SecurityGroup
     ) -> aws.rds.Instance:
-        is_protected = self._place.is_protected
-        identifier = f"{self._place.name}-airflow"
+        is_protected = self._context.is_protected
+        identifier = f"{self._context.name}-airflow"
         subnets = aws.rds.SubnetGroup("database", subnet_ids=network.data_subnet_ids, opts=self._child)
         parameters = aws.rds.ParameterGroup(
             "database",

@@ -8,7 +8,7 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 
 Endpoint = Literal[
     "autoscaling",
@@ -51,7 +51,7 @@ class Endpoints(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         names: Sequence[Endpoint],
         *,
         vpc_id: pulumi.Input[str],
@@ -63,7 +63,7 @@ class Endpoints(pulumi.ComponentResource):
         """`subnet_ids`: one of every zone that gets interface endpoints; `route_table_ids`: those that lead to S3."""
         super().__init__("deftunes:cloud:Endpoints", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        service = f"com.amazonaws.{place.region}"
+        service = f"com.amazonaws.{context.region}"
         # takes the lake's whole traffic, which by NAT would cost by the gigabyte
         to_s3 = aws.ec2.VpcEndpoint(
             "s3",
@@ -71,7 +71,7 @@ class Endpoints(pulumi.ComponentResource):
             vpc_endpoint_type="Gateway",
             service_name=f"{service}.s3",
             route_table_ids=list(route_table_ids),
-            tags={"Name": f"{place.name}-s3"},
+            tags={"Name": f"{context.name}-s3"},
             opts=child,
         )
         self.s3_prefix_list_id = to_s3.prefix_list_id
@@ -81,7 +81,7 @@ class Endpoints(pulumi.ComponentResource):
             description="AWS services, from this VPC only",
             vpc_id=vpc_id,
             egress=[],
-            tags={"Name": f"{place.name}-endpoints"},
+            tags={"Name": f"{context.name}-endpoints"},
             opts=child,
         )
         aws.vpc.SecurityGroupIngressRule(
@@ -104,7 +104,7 @@ class Endpoints(pulumi.ComponentResource):
                 security_group_ids=[group.id],
                 # clients find it under the service's usual name
                 private_dns_enabled=True,
-                tags={"Name": f"{place.name}-{each}"},
+                tags={"Name": f"{context.name}-{each}"},
                 opts=child,
             )
         self.register_outputs({})

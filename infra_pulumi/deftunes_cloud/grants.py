@@ -24,7 +24,7 @@ STAGES = ("extract", "transform", "quality", "lake", "dbt")
 """Stages with an identity of their own, each named like its service account."""
 
 LANDING, TABLES, REPORTS, LOGS = "landing_zone", "transform_zone", "quality", "airflow"
-"""Shelves: prefixes of the lake's bucket (deftunes_contract.layout), and Airflow's of the logs bucket."""
+"""Prefixes of the lake's bucket (deftunes_contract.layout), and Airflow's of the logs bucket."""
 
 _READ_TABLES = ("glue:GetDatabase", "glue:GetTable")
 _WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
@@ -34,7 +34,7 @@ _WRITE_TABLES = (*_READ_TABLES, "glue:CreateTable", "glue:UpdateTable")
 
 
 @dataclass(frozen=True)
-class Shelves:
+class ResourceArns:
     """ARNs of what there is to be read and written.
 
     `glue` are the ARNs of catalog, database and all its tables; `warehouse` is the ARN of the Redshift workgroup or of
@@ -50,12 +50,12 @@ class Shelves:
     is_serverless: bool
 
 
-def document(stage: str, stores: Shelves) -> dict[str, Any]:
+def document(stage: str, stores: ResourceArns) -> dict[str, Any]:
     """IAM policy of a stage, of `spectrum` or of `airflow`. Raises KeyError for any other name."""
     return {"Version": "2012-10-17", "Statement": _STATEMENTS[stage](stores)}
 
 
-def trusted(
+def assume_role_policy(
     *services: str, actions: Iterable[str] = ("sts:AssumeRole",), only: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Trust policy: these AWS services may take the role on, if the conditions in `only` hold.
@@ -81,11 +81,11 @@ def for_users_of(account: str, warehouse: str) -> dict[str, dict[str, str]]:
     return {"StringLike": {"sts:ExternalId": warehouse}, "StringEqualsIfExists": {"aws:SourceAccount": account}}
 
 
-def _extract(stores: Shelves) -> list[Statement]:
+def _extract(stores: ResourceArns) -> list[Statement]:
     return [*_objects(stores.lake, LANDING, *_REPLACE), *_key(stores, writes=True)]
 
 
-def _transform(stores: Shelves) -> list[Statement]:
+def _transform(stores: ResourceArns) -> list[Statement]:
     return [
         *_objects(stores.lake, LANDING),
         *_objects(stores.lake, TABLES, *_REPLACE),
@@ -94,7 +94,7 @@ def _transform(stores: Shelves) -> list[Statement]:
     ]
 
 
-def _quality(stores: Shelves) -> list[Statement]:
+def _quality(stores: ResourceArns) -> list[Statement]:
     return [
         *_objects(stores.lake, TABLES),
         *_objects(stores.lake, REPORTS, *_WRITE),
@@ -103,7 +103,7 @@ def _quality(stores: Shelves) -> list[Statement]:
     ]
 
 
-def _lake(stores: Shelves) -> list[Statement]:
+def _lake(stores: ResourceArns) -> list[Statement]:
     return [
         *_objects(stores.lake, REPORTS),
         *_objects(stores.lake, TABLES, *_REPLACE),
@@ -112,7 +112,7 @@ def _lake(stores: Shelves) -> list[Statement]:
     ]
 
 
-def _spectrum(stores: Shelves) -> list[Statement]:
+def _spectrum(stores: ResourceArns) -> list[Statement]:
     # what Redshift asks to list an external schema and to plan a query
     partitions = ("glue:GetTables", "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition")
     return [
@@ -122,7 +122,7 @@ def _spectrum(stores: Shelves) -> list[Statement]:
     ]
 
 
-def _dbt(stores: Shelves) -> list[Statement]:
+def _dbt(stores: ResourceArns) -> list[Statement]:
     login = (
         ("redshift-serverless:GetCredentials", "redshift-serverless:GetWorkgroup")
         if stores.is_serverless
@@ -136,7 +136,7 @@ def _dbt(stores: Shelves) -> list[Statement]:
     ]
 
 
-def _airflow(stores: Shelves) -> list[Statement]:
+def _airflow(stores: ResourceArns) -> list[Statement]:
     """Task logs, and nothing else: Airflow carries no data."""
     return [*_objects(stores.logs, LOGS, *_WRITE), *_key(stores, writes=True)]
 
@@ -172,11 +172,11 @@ def _objects(bucket: str, prefix: str, *more: str) -> list[Statement]:
     ]
 
 
-def _glue(stores: Shelves, actions: Iterable[str]) -> Statement:
+def _glue(stores: ResourceArns, actions: Iterable[str]) -> Statement:
     return {"Sid": "Catalog", "Effect": "Allow", "Action": list(actions), "Resource": list(stores.glue)}
 
 
-def _key(stores: Shelves, *, writes: bool = False) -> list[Statement]:
+def _key(stores: ResourceArns, *, writes: bool = False) -> list[Statement]:
     """The lake's key, for what goes through S3 only."""
     return [
         {

@@ -13,11 +13,11 @@ import pulumi_aws as aws
 from pydantic import Field
 
 from deftunes_cloud import grants
-from deftunes_cloud.base import Place, Section
+from deftunes_cloud.base import ConfigSection, StackContext
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.lake import Lake
-from deftunes_cloud.roles import make_role, shelves_of
+from deftunes_cloud.roles import make_role, resource_arns
 from deftunes_cloud.service_roles import for_pods
 from deftunes_cloud.warehouse import Warehouse
 
@@ -30,7 +30,7 @@ ACCOUNTS: Mapping[str, tuple[str, ...]] = {
 """Role -> components of the chart whose service accounts get it."""
 
 
-class ReleaseSettings(Section):
+class ReleaseSettings(ConfigSection):
     """The Helm release that uses the stack: pods get their roles by namespace and service account."""
 
     namespace: str = Field("deftunes", pattern=r"^[a-z0-9-]+$")
@@ -47,7 +47,7 @@ class Identities(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         release: ReleaseSettings,
         *,
         cluster: Cluster,
@@ -57,11 +57,11 @@ class Identities(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("deftunes:cloud:Identities", name, {}, opts)
-        stores = shelves_of(place, lake, catalog, warehouse.login_arn, warehouse.is_serverless)
+        stores = resource_arns(context, lake, catalog, warehouse.login_arn, warehouse.is_serverless)
         self.role_names: dict[str, pulumi.Output[str]] = {}
         for role_name, components in ACCOUNTS.items():
             role = make_role(
-                self, f"{place.name}-{role_name}", for_pods(place), stores.apply(partial(_document, role_name))
+                self, f"{context.name}-{role_name}", for_pods(context), stores.apply(partial(_document, role_name))
             )
             self.role_names[role_name] = role.name
             for component in components:
@@ -76,5 +76,5 @@ class Identities(pulumi.ComponentResource):
         self.register_outputs({"role_names": self.role_names})
 
 
-def _document(name: str, stores: grants.Shelves) -> dict[str, object]:
+def _document(name: str, stores: grants.ResourceArns) -> dict[str, object]:
     return grants.document(name, stores)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 
 
 def make_key(
-    component: pulumi.Resource, place: Place, concern: str, what: str, *, policy: str | None = None, wait_days: int = 30
+    component: pulumi.Resource,
+    context: StackContext,
+    concern: str,
+    what: str,
+    *,
+    policy: str | None = None,
+    wait_days: int = 30,
 ) -> aws.kms.Key:
     """A key for `what`. Without it what it encrypted is noise, so it waits `wait_days` before it is really deleted.
 
@@ -17,9 +23,9 @@ def make_key(
     """
     return aws.kms.Key(
         f"{concern}-key",
-        description=f"{place.name}: {what}",
+        description=f"{context.name}: {what}",
         enable_key_rotation=True,
         deletion_window_in_days=wait_days,
         policy=policy,
-        opts=pulumi.ResourceOptions(parent=component, protect=place.is_protected),
+        opts=pulumi.ResourceOptions(parent=component, protect=context.is_protected),
     )

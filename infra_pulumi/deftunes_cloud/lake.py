@@ -12,13 +12,13 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field, model_validator
 
-from deftunes_cloud.base import Place, Section
+from deftunes_cloud.base import ConfigSection, StackContext
 from deftunes_cloud.keys import make_key
 
 Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 
 
-class LakeSettings(Section):
+class LakeSettings(ConfigSection):
     """How long the lake keeps what it no longer needs, in days."""
 
     # landed files can be fetched again only while the source keeps them: a year covers a restatement
@@ -41,16 +41,18 @@ class Lake(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, place: Place, settings: LakeSettings, opts: pulumi.ResourceOptions | None = None
+        self, name: str, context: StackContext, settings: LakeSettings, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("deftunes:cloud:Lake", name, {}, opts)
-        self._place = place
-        self._keeps = pulumi.ResourceOptions(parent=self, protect=place.is_protected)
-        key = make_key(self, place, "lake", "lake and logs")
-        aws.kms.Alias("lake-key", name=f"alias/{place.name}-lake", target_key_id=key.key_id, opts=self._child())
+        self._context = context
+        self._keeps = pulumi.ResourceOptions(parent=self, protect=context.is_protected)
+        key = make_key(self, context, "lake", "lake and logs")
+        aws.kms.Alias("lake-key", name=f"alias/{context.name}-lake", target_key_id=key.key_id, opts=self._child())
         self.key_arn = key.arn
-        lake = self._bucket("lake", key, [_aged("landing_zone/", settings.landing_days)], settings.noncurrent_days)
-        logs = self._bucket("logs", key, [_aged("", settings.log_days)], settings.noncurrent_days)
+        lake = self._bucket(
+            "lake", key, [_expire_after("landing_zone/", settings.landing_days)], settings.noncurrent_days
+        )
+        logs = self._bucket("logs", key, [_expire_after("", settings.log_days)], settings.noncurrent_days)
         self.bucket, self.bucket_arn = lake.bucket, lake.arn
         self.logs_bucket, self.logs_arn = logs.bucket, logs.arn
         self.url = pulumi.Output.concat("s3://", lake.bucket)
@@ -63,7 +65,9 @@ class Lake(pulumi.ComponentResource):
         """A bucket with everything that a bucket of ours has."""
         # S3's names are the world's: the account's number makes this one ours, and a lost stack can find it again
         bucket = aws.s3.Bucket(
-            purpose, bucket=f"{self._place.name}-{purpose}-{self._place.account}-{self._place.region}", opts=self._keeps
+            purpose,
+            bucket=f"{self._context.name}-{purpose}-{self._context.account}-{self._context.region}",
+            opts=self._keeps,
         )
         name, child = bucket.bucket, self._child()
         aws.s3.BucketVersioning(purpose, versioning_configuration={"status": "Enabled"}, bucket=name, opts=child)
@@ -96,7 +100,7 @@ class Lake(pulumi.ComponentResource):
         )
         aws.s3.BucketPolicy(purpose, policy=bucket.arn.apply(tls_only), bucket=name, opts=child)
         aws.s3.BucketLifecycleConfiguration(
-            purpose, rules=[*expired, _tidied(noncurrent_days)], bucket=name, opts=child
+            purpose, rules=[*expired, _cleanup_rule(noncurrent_days)], bucket=name, opts=child
         )
         return bucket
 
@@ -120,7 +124,7 @@ def tls_only(bucket_arn: str) -> str:
     )
 
 
-def _aged(prefix: str, days: int) -> Rule:
+def _expire_after(prefix: str, days: int) -> Rule:
     return Rule(
         id=f"expire-{prefix.rstrip('/') or 'all'}",
         status="Enabled",
@@ -129,7 +133,7 @@ def _aged(prefix: str, days: int) -> Rule:
     )
 
 
-def _tidied(noncurrent_days: int) -> Rule:
+def _cleanup_rule(noncurrent_days: int) -> Rule:
     """What nobody sees any more: old versions, markers of deletions, uploads that were killed half-way."""
     return Rule(
         id="tidy",

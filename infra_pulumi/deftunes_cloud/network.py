@@ -14,9 +14,9 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import AfterValidator, Field, model_validator
 
-from deftunes_cloud.base import Place, Section
+from deftunes_cloud.base import ConfigSection, StackContext
 from deftunes_cloud.endpoints import USUAL, Endpoint, Endpoints, missing_without_nat
-from deftunes_cloud.grants import on_behalf_of, trusted
+from deftunes_cloud.grants import assume_role_policy, on_behalf_of
 from deftunes_cloud.roles import make_role
 
 ZONES = 3
@@ -33,7 +33,7 @@ def _private(text: str) -> str:
     return str(network)
 
 
-class NetworkSettings(Section):
+class NetworkSettings(ConfigSection):
     """Addresses, and the ways out."""
 
     cidr: Annotated[str, AfterValidator(_private)] = "10.20.0.0/16"
@@ -46,7 +46,7 @@ class NetworkSettings(Section):
     flow_log_days: int = Field(90, ge=1)
 
     @model_validator(mode="after")
-    def _reachable(self) -> NetworkSettings:
+    def _validate_reachability(self) -> NetworkSettings:
         if "glue" not in self.endpoints:
             raise ValueError("network.endpoints must contain glue: Redshift reads the catalog from subnets without NAT")
         if self.nat == "none":
@@ -65,10 +65,10 @@ class Network(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, place: Place, settings: NetworkSettings, opts: pulumi.ResourceOptions | None = None
+        self, name: str, context: StackContext, settings: NetworkSettings, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("deftunes:cloud:Network", name, {}, opts)
-        self._place, self._child = place, pulumi.ResourceOptions(parent=self)
+        self._context, self._child = context, pulumi.ResourceOptions(parent=self)
         self.cidr = settings.cidr
         self._vpc = aws.ec2.Vpc(
             "vpc",
@@ -91,11 +91,11 @@ class Network(pulumi.ComponentResource):
         self.nat_gateway_ids = self._nat(settings, zones, public)
         tables = [self._table(f"private-{zone}", [subnet]) for zone, subnet in zip(zones, private, strict=True)]
         for zone, table in zip(zones, tables, strict=True):
-            self._leads_out(zone, table)
+            self._default_route(zone, table)
         tables.append(self._table("data", inner))
         endpoints = Endpoints(
             "endpoints",
-            place,
+            context,
             settings.endpoints,
             vpc_id=self.vpc_id,
             cidr=self.cidr,
@@ -109,7 +109,7 @@ class Network(pulumi.ComponentResource):
 
     def _named(self, what: str, tags: dict[str, str] | None = None) -> dict[str, Any]:
         """Options and the tag that AWS's console shows."""
-        return {"tags": {"Name": f"{self._place.name}-{what}", **(tags or {})}, "opts": self._child}
+        return {"tags": {"Name": f"{self._context.name}-{what}", **(tags or {})}, "opts": self._child}
 
     def _zones(self) -> list[str]:
         found = aws.get_availability_zones(
@@ -121,7 +121,7 @@ class Network(pulumi.ComponentResource):
         ).names
         if len(found) < ZONES:
             raise pulumi.RunError(
-                f"{self._place.region} has {len(found)} zones with EKS for this account, and a stack needs {ZONES}: "
+                f"{self._context.region} has {len(found)} zones with EKS for this account, and a stack needs {ZONES}: "
                 "choose another region"
             )
         return sorted(found)[:ZONES]
@@ -172,12 +172,12 @@ class Network(pulumi.ComponentResource):
                 f"nat-{zone}",
                 subnet_id=subnet.id,
                 allocation_id=address.id,
-                tags={"Name": f"{self._place.name}-{zone}"},
+                tags={"Name": f"{self._context.name}-{zone}"},
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[internet]),
             ).id
         return gateways
 
-    def _leads_out(self, zone: str, table: aws.ec2.RouteTable) -> None:
+    def _default_route(self, zone: str, table: aws.ec2.RouteTable) -> None:
         """By the zone's own gateway, or by the only one there is."""
         if not self.nat_gateway_ids:
             return
@@ -192,16 +192,16 @@ class Network(pulumi.ComponentResource):
     def _flow_log(self, days: int) -> None:
         """Who talked to whom, and who was refused: what there is to look at after an incident."""
         group = aws.cloudwatch.LogGroup(
-            "flow", name=f"/{self._place.name}/vpc-flow", retention_in_days=days, opts=self._child
+            "flow", name=f"/{self._context.name}/vpc-flow", retention_in_days=days, opts=self._child
         )
-        ours = on_behalf_of(self._place.account, self._place.arn("ec2", "vpc-flow-log/*"))
-        trust = trusted("vpc-flow-logs.amazonaws.com", only=ours)
+        ours = on_behalf_of(self._context.account, self._context.arn("ec2", "vpc-flow-log/*"))
+        trust = assume_role_policy("vpc-flow-logs.amazonaws.com", only=ours)
         writes = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
         # knows no narrower resource
         looks = {"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"}
         role = make_role(
             self,
-            f"{self._place.name}-flow",
+            f"{self._context.name}-flow",
             trust,
             group.arn.apply(
                 lambda arn: {

@@ -19,8 +19,8 @@ import pulumi_aws as aws
 from pydantic import Field, model_validator
 
 from deftunes_cloud.autoscaler import allow_autoscaler, hint_autoscaler
-from deftunes_cloud.base import Place, Section
-from deftunes_cloud.grants import trusted
+from deftunes_cloud.base import ConfigSection, StackContext
+from deftunes_cloud.grants import assume_role_policy
 from deftunes_cloud.service_roles import for_pods, service_role
 
 ADDONS: Mapping[str, Mapping[str, str]] = {
@@ -50,7 +50,7 @@ SPOT = "spot"
 SPOT_TOLERATED = {"key": SPOT, "operator": "Equal", "value": "true", "effect": "NoSchedule"}
 
 
-class NodeSettings(Section):
+class NodeSettings(ConfigSection):
     """Size of a group: `min` is what it begins with."""
 
     instance_types: tuple[str, ...] = Field(min_length=1)
@@ -115,7 +115,7 @@ class Nodes(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         version: str,
         groups: Mapping[str, NodeSettings],
         *,
@@ -125,14 +125,14 @@ class Nodes(pulumi.ComponentResource):
     ) -> None:
         """`groups` by pool: drivers and executors."""
         super().__init__("deftunes:cloud:Nodes", name, {}, opts)
-        self._place, self._kubernetes, self._cluster = place, version, cluster_name
+        self._context, self._kubernetes, self._cluster = context, version, cluster_name
         self._child = pulumi.ResourceOptions(parent=self)
         # no shell on a node, and no rights on the network: those are vpc-cni's own
         role, attached = service_role(
             self,
-            place,
+            context,
             "node",
-            trusted("ec2.amazonaws.com"),
+            assume_role_policy("ec2.amazonaws.com"),
             ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"),
         )
         # a node is not ready without these; the agent is first, because vpc-cni has its rights by it
@@ -140,7 +140,7 @@ class Nodes(pulumi.ComponentResource):
         first.append(self._network_addon(first))
         made = [self._group(pool, size, role, subnet_ids, after=[*attached, *first]) for pool, size in groups.items()]
         self._addon("coredns", after=made)
-        allow_autoscaler(self, place, cluster_name)
+        allow_autoscaler(self, context, cluster_name)
         self.register_outputs({})
 
     def _addon(self, name: str, after: Sequence[pulumi.Resource] = (), **more: Any) -> aws.eks.Addon:
@@ -157,7 +157,9 @@ class Nodes(pulumi.ComponentResource):
         )
 
     def _network_addon(self, after: Sequence[pulumi.Resource]) -> aws.eks.Addon:
-        role, attached = service_role(self, self._place, "vpc-cni", for_pods(self._place), ("AmazonEKS_CNI_Policy",))
+        role, attached = service_role(
+            self, self._context, "vpc-cni", for_pods(self._context), ("AmazonEKS_CNI_Policy",)
+        )
         return self._addon(
             "vpc-cni",
             after=[*after, *attached],
@@ -204,10 +206,10 @@ class Nodes(pulumi.ComponentResource):
 
     def _template(self, pool: str, disk_gb: int) -> aws.ec2.LaunchTemplate:
         # machines that a group starts do not inherit the provider's tags, and the budget counts by tag
-        tags = {"Name": f"{self._place.name}-{pool}", **self._place.tags}
+        tags = {"Name": f"{self._context.name}-{pool}", **self._context.tags}
         return aws.ec2.LaunchTemplate(
             pool,
-            name_prefix=f"{self._place.name}-{pool}-",
+            name_prefix=f"{self._context.name}-{pool}-",
             update_default_version=True,
             # one hop ends at the node: a pod that is not on its network cannot ask for the node's credentials
             metadata_options={

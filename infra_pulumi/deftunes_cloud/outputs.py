@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.database import Database
@@ -21,7 +21,7 @@ from deftunes_cloud.warehouse import Warehouse
 
 
 def export(
-    place: Place,
+    context: StackContext,
     settings: Settings,
     *,
     network: Network,
@@ -35,9 +35,9 @@ def export(
     secrets: Secrets,
 ) -> None:
     """Export all of it, each name once."""
-    told = {
-        "environment": place.environment,
-        "region": place.region,
+    outputs = {
+        "environment": context.environment,
+        "region": context.region,
         "release": settings.release.model_dump(),
         "cluster_name": cluster.cluster_name,
         "placement": cluster.placement,
@@ -73,5 +73,5 @@ def export(
         "shop": settings.shop.model_dump(),
         "secrets": secrets.names,
     }
-    for name, value in told.items():
+    for name, value in outputs.items():
         pulumi.export(name, value)

@@ -13,14 +13,14 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
-from deftunes_cloud.base import Place, Section
+from deftunes_cloud.base import ConfigSection, StackContext
 from deftunes_cloud.keys import make_key
 
 IMAGES = ("extract", "lake", "transform", "quality", "dbt", "airflow", "simulator")
 """What `docker buildx bake release` pushes; the simulator for evaluations in this cluster."""
 
 
-class RegistrySettings(Section):
+class RegistrySettings(ConfigSection):
     """How many images of each stage are kept: as many releases as a rollback may want."""
 
     keep_images: int = Field(30, ge=5)
@@ -32,15 +32,15 @@ class Registry(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         settings: RegistrySettings,
         images: Sequence[str] = IMAGES,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("deftunes:cloud:Registry", name, {}, opts)
-        keeps = pulumi.ResourceOptions(parent=self, protect=place.is_protected)
-        key = make_key(self, place, "registry", "images")
-        self.repository = place.name
+        keeps = pulumi.ResourceOptions(parent=self, protect=context.is_protected)
+        key = make_key(self, context, "registry", "images")
+        self.repository = context.name
         made = [
             aws.ecr.Repository(
                 image,
@@ -48,7 +48,7 @@ class Registry(pulumi.ComponentResource):
                 image_tag_mutability="IMMUTABLE",
                 image_scanning_configuration={"scan_on_push": True},
                 encryption_configurations=[{"encryption_type": "KMS", "kms_key": key.arn}],
-                force_delete=not place.is_protected,
+                force_delete=not context.is_protected,
                 opts=keeps,
             )
             for image in images

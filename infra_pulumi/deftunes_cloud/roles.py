@@ -8,22 +8,22 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.catalog import Catalog
-from deftunes_cloud.grants import Shelves
+from deftunes_cloud.grants import ResourceArns
 from deftunes_cloud.lake import Lake
 
 
-def shelves_of(
-    place: Place, lake: Lake, catalog: Catalog, warehouse: pulumi.Input[str] = "", is_serverless: bool = True
-) -> pulumi.Output[Shelves]:
+def resource_arns(
+    context: StackContext, lake: Lake, catalog: Catalog, warehouse: pulumi.Input[str] = "", is_serverless: bool = True
+) -> pulumi.Output[ResourceArns]:
     """The ARNs that documents are made of, as soon as they are known."""
     return pulumi.Output.all(lake.bucket_arn, lake.logs_arn, lake.key_arn, catalog.arns, warehouse).apply(
-        lambda known: Shelves(
+        lambda known: ResourceArns(
             lake=known[0],
             logs=known[1],
             key=known[2],
-            region=place.region,
+            region=context.region,
             glue=tuple(known[3]),
             warehouse=known[4],
             is_serverless=is_serverless,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 
 WANTED: Mapping[str, str] = {
     "songs-dsn": "libpq URI of the shop's songs database",
@@ -23,12 +23,12 @@ WANTED: Mapping[str, str] = {
 class Secrets(pulumi.ComponentResource):
     """Empty secrets, one a value. Outputs: `names` by purpose."""
 
-    def __init__(self, name: str, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, context: StackContext, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("deftunes:cloud:Secrets", name, {}, opts)
         self.names: dict[str, pulumi.Output[str]] = {
             purpose: aws.secretsmanager.Secret(
                 purpose,
-                name=f"{place.name}/{purpose}",
+                name=f"{context.name}/{purpose}",
                 description=description,
                 # a secret deleted by mistake can be had back for a week
                 recovery_window_in_days=7,

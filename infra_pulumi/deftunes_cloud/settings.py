@@ -11,7 +11,7 @@ import pulumi
 from pydantic import Field, ValidationError, model_validator
 
 from deftunes_cloud.alarms import AlarmSettings
-from deftunes_cloud.base import Cidr, Environment, Section, is_everywhere
+from deftunes_cloud.base import Cidr, ConfigSection, Environment, is_everywhere
 from deftunes_cloud.cluster import ClusterSettings
 from deftunes_cloud.database import DatabaseSettings
 from deftunes_cloud.identities import ReleaseSettings
@@ -21,7 +21,7 @@ from deftunes_cloud.registry import RegistrySettings
 from deftunes_cloud.warehouse import WarehouseSettings
 
 
-class ShopSettings(Section):
+class ShopSettings(ConfigSection):
     """The sources, which are not ours: where the chart and its network policies find them."""
 
     api_url: str = Field(pattern=r"^https://")
@@ -30,7 +30,7 @@ class ShopSettings(Section):
     songs_port: int = 5432
 
 
-class Settings(Section):
+class Settings(ConfigSection):
     """All of a stack. Raises ValidationError with a sentence for every contradiction."""
 
     environment: Environment
@@ -47,7 +47,7 @@ class Settings(Section):
     protect: bool = True
 
     @model_validator(mode="after")
-    def _hold_together(self) -> Settings:
+    def _validate_consistency(self) -> Settings:
         refused = [sentence for is_wrong, sentence in self._contradictions() if is_wrong]
         if refused:
             raise ValueError("; ".join(refused))

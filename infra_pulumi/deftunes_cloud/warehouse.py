@@ -15,20 +15,20 @@ import pulumi_aws as aws
 from pydantic import Field, model_validator
 
 from deftunes_cloud import grants
-from deftunes_cloud.base import Place, Section
+from deftunes_cloud.base import ConfigSection, StackContext
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster
 from deftunes_cloud.keys import make_key
 from deftunes_cloud.lake import Lake
 from deftunes_cloud.network import Network
-from deftunes_cloud.roles import make_role, shelves_of
+from deftunes_cloud.roles import make_role, resource_arns
 
 PORT = 5439
 DATABASE = "deftunes"
 AUDIT_LOGS = ("userlog", "connectionlog", "useractivitylog")
 
 
-class WarehouseSettings(Section):
+class WarehouseSettings(ConfigSection):
     """Kind and size. RPU = Redshift processing units, billed by the second of use."""
 
     kind: Literal["serverless", "cluster"] = "serverless"
@@ -41,14 +41,14 @@ class WarehouseSettings(Section):
     snapshot_days: int = Field(7, ge=1, le=35)
 
     @model_validator(mode="after")
-    def _fits(self) -> WarehouseSettings:
+    def _validate_capacity(self) -> WarehouseSettings:
         if self.max_rpu < self.base_rpu:
             raise ValueError(
                 f"warehouse.max_rpu must be at least base_rpu ({self.base_rpu}), found {self.max_rpu}: the workgroup "
                 "could not start"
             )
-        told = self.model_fields_set
-        wrong = told & ({"node_type", "nodes", "snapshot_days"} if self.kind == "serverless" else _OF_SERVERLESS)
+        given = self.model_fields_set
+        wrong = given & ({"node_type", "nodes", "snapshot_days"} if self.kind == "serverless" else _OF_SERVERLESS)
         if wrong:
             raise ValueError(f"warehouse.{', '.join(sorted(wrong))} says nothing to kind {self.kind}: leave it out")
         return self
@@ -73,7 +73,7 @@ class Warehouse(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        place: Place,
+        context: StackContext,
         settings: WarehouseSettings,
         *,
         network: Network,
@@ -85,20 +85,20 @@ class Warehouse(pulumi.ComponentResource):
         super().__init__("deftunes:cloud:Warehouse", name, {}, opts)
         self.port, self.database = PORT, DATABASE
         self.is_serverless = settings.kind == "serverless"
-        self._place = place
+        self._context = context
         self._child = pulumi.ResourceOptions(parent=self)
-        self._keeps = pulumi.ResourceOptions(parent=self, protect=place.is_protected)
-        key = make_key(self, place, "warehouse", "warehouse")
+        self._keeps = pulumi.ResourceOptions(parent=self, protect=context.is_protected)
+        key = make_key(self, context, "warehouse", "warehouse")
         spectrum = make_role(
             self,
-            f"{place.name}-spectrum",
+            f"{context.name}-spectrum",
             # a serverless namespace takes its roles on as either of them
-            grants.trusted(
+            grants.assume_role_policy(
                 "redshift.amazonaws.com",
                 "redshift-serverless.amazonaws.com",
-                only=grants.for_users_of(place.account, place.arn("redshift", f"dbuser:{place.name}/*")),
+                only=grants.for_users_of(context.account, context.arn("redshift", f"dbuser:{context.name}/*")),
             ),
-            shelves_of(place, lake, catalog).apply(partial(grants.document, "spectrum")),
+            resource_arns(context, lake, catalog).apply(partial(grants.document, "spectrum")),
         )
         self.spectrum_role_arn = spectrum.arn
         group, subnet_ids = self._group(network, cluster), network.data_subnet_ids
@@ -137,7 +137,7 @@ class Warehouse(pulumi.ComponentResource):
     ) -> None:
         namespace = aws.redshiftserverless.Namespace(
             "warehouse",
-            namespace_name=self._place.name,
+            namespace_name=self._context.name,
             db_name=DATABASE,
             admin_username="admin",
             manage_admin_password=True,
@@ -148,7 +148,7 @@ class Warehouse(pulumi.ComponentResource):
         )
         workgroup = aws.redshiftserverless.Workgroup(
             "warehouse",
-            workgroup_name=self._place.name,
+            workgroup_name=self._context.name,
             namespace_name=namespace.namespace_name,
             base_capacity=settings.base_rpu,
             max_capacity=settings.max_rpu,
@@ -193,7 +193,7 @@ class Warehouse(pulumi.ComponentResource):
         )
         cluster = aws.redshift.Cluster(
             "warehouse",
-            cluster_identifier=self._place.name,
+            cluster_identifier=self._context.name,
             database_name=DATABASE,
             master_username="deftunes_admin",
             manage_master_password=True,
@@ -211,7 +211,7 @@ class Warehouse(pulumi.ComponentResource):
             vpc_security_group_ids=[group.id],
             automated_snapshot_retention_period=settings.snapshot_days,
             skip_final_snapshot=False,
-            final_snapshot_identifier=f"{self._place.name}-final",
+            final_snapshot_identifier=f"{self._context.name}-final",
             opts=self._keeps,
         )
         aws.redshift.Logging(
@@ -225,5 +225,5 @@ class Warehouse(pulumi.ComponentResource):
         self.host = cluster.dns_name
         self.admin_secret_arn = cluster.master_password_secret_arn
         self.login_arn = pulumi.Output.concat(
-            self._place.arn("redshift", "dbname:"), cluster.cluster_identifier, "/", DATABASE
+            self._context.arn("redshift", "dbname:"), cluster.cluster_identifier, "/", DATABASE
         )

@@ -72,7 +72,7 @@ def test_the_set_up_is_a_job_of_the_revision_and_no_hook(airflow: Any) -> None:
     assert (spec["backoffLimit"], spec["ttlSecondsAfterFinished"]) == (3, 86400)
     assert spec["activeDeadlineSeconds"] == 4 * pod.spec["activeDeadlineSeconds"]
     assert pod.spec["restartPolicy"] == "Never"
-    assert pod.container["command"] == ["tini", "--", "/opt/deftunes/bin/python", "/opt/airflow/prepare.py"]
+    assert pod.container["command"] == ["tini", "--", "/opt/deftunes/bin/python", "/opt/airflow/bootstrap.py"]
     assert "args" not in pod.container
     values = {name: entry.get("value") for name, entry in pod.env.items()}
     assert values["DEFTUNES_AIRFLOW_ADMIN_USER"] == "admin"

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from enforced import EnforcedCloud, enforced
 
-from deftunes_cloud.grants import Shelves, document
+from deftunes_cloud.grants import ResourceArns, document
 
 REGION, ACCOUNT, DATABASE = "eu-west-1", "123456789012", "deftunes_dev_transform"
 GLUE = f"arn:aws:glue:{REGION}:{ACCOUNT}"
@@ -29,7 +29,7 @@ def cloud() -> Iterator[EnforcedCloud]:
             },
         )
         running.client("glue").create_database(DatabaseInput={"Name": DATABASE})
-        stores = Shelves(
+        stores = ResourceArns(
             lake="arn:aws:s3:::lake",
             logs="arn:aws:s3:::logs",
             key=key,

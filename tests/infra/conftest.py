@@ -17,22 +17,22 @@ for _folder in (_ROOT / "infra_pulumi", Path(__file__).parent):
 from mocked import PLACE, Built  # noqa: E402
 from mocked import build as _build  # noqa: E402
 
-from deftunes_cloud.base import Place  # noqa: E402
+from deftunes_cloud.base import StackContext  # noqa: E402
 
 
 @pytest.fixture
 def build() -> Callable[..., Built]:
-    """`build(lambda place: Lake("lake", place, LakeSettings()))` runs it against mocks: see mocked.py."""
+    """`build(lambda context: Lake("lake", context, LakeSettings()))` runs it against mocks: see mocked.py."""
     return _build
 
 
 @pytest.fixture
-def place() -> Place:
+def context() -> StackContext:
     """A protected stack: dev in us-west-2 of account 123456789012."""
     return PLACE
 
 
 @pytest.fixture
-def open_place() -> Place:
+def open_place() -> StackContext:
     """The same, but what it holds may be deleted."""
     return replace(PLACE, is_protected=False)

@@ -1,6 +1,6 @@
 """A component built without an engine and without AWS: what it registered, with every input resolved.
 
-built = build(lambda place: Lake("lake", place, LakeSettings()))
+built = build(lambda context: Lake("lake", context, LakeSettings()))
 built.one("aws.kms.Key")["enable_key_rotation"]     # an input, by its Python name
 built.one("aws.s3.Bucket", "logs").protect          # an option
 built.outputs["url"]                                # a public attribute of the component
@@ -16,9 +16,9 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 
-PLACE = Place(environment="dev", region="us-west-2", account="123456789012", partition="aws", is_protected=True)
+PLACE = StackContext(environment="dev", region="us-west-2", account="123456789012", partition="aws", is_protected=True)
 
 # What AWS answers that is not an input, by the names on the wire. Text may hold {name} and other inputs.
 INVENTED: dict[str, dict[str, Any]] = {
@@ -98,25 +98,25 @@ class Built:
 
 
 def build(
-    make: Callable[[Place], Any],
-    place: Place = PLACE,
+    make: Callable[[StackContext], Any],
+    context: StackContext = PLACE,
     *,
     config: Mapping[str, str] | None = None,
     invented: Mapping[str, Mapping[str, Any]] | None = None,
     calls: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Built:
-    """Run `make(place)` as a Pulumi program. Raises whatever it raises.
+    """Run `make(context)` as a Pulumi program. Raises whatever it raises.
 
     `invented` adds answers for a kind, `calls` for an invocation by token (aws:ec2/getAmi:getAmi).
     """
-    monitor = _Monitor(place, {**INVENTED, **(invented or {})}, calls or {})
+    monitor = _Monitor(context, {**INVENTED, **(invented or {})}, calls or {})
     pulumi.runtime.set_all_config(dict(config or {}))
-    mocks.set_mocks(monitor.mocks, project="deftunes", stack=place.environment, preview=False, monitor=monitor)
+    mocks.set_mocks(monitor.mocks, project="deftunes", stack=context.environment, preview=False, monitor=monitor)
     kept: dict[str, Any] = {}
 
     @mocks.test
     def program() -> pulumi.Output[Any]:
-        value = make(place)
+        value = make(context)
         kept["value"] = value
         public = _public(value) if isinstance(value, pulumi.ComponentResource) else {"value": value}
         return pulumi.Output.from_input(public).apply(lambda found: kept.update(outputs=found))
@@ -140,9 +140,9 @@ class _Monitor(mocks.MockMonitor):
     """Remembers the options too, which Pulumi's own mocks do not hand on."""
 
     def __init__(
-        self, place: Place, invented: Mapping[str, Mapping[str, Any]], calls: Mapping[str, Mapping[str, Any]]
+        self, context: StackContext, invented: Mapping[str, Mapping[str, Any]], calls: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        super().__init__(_Cloud(place, invented, calls))
+        super().__init__(_Cloud(context, invented, calls))
         self.made: list[Made] = []
 
     def RegisterResource(self, request: Any) -> Any:
@@ -166,9 +166,9 @@ class _Monitor(mocks.MockMonitor):
 
 class _Cloud(mocks.Mocks):
     def __init__(
-        self, place: Place, invented: Mapping[str, Mapping[str, Any]], calls: Mapping[str, Mapping[str, Any]]
+        self, context: StackContext, invented: Mapping[str, Mapping[str, Any]], calls: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        self._place, self._invented, self._calls = place, invented, calls
+        self._context, self._invented, self._calls = context, invented, calls
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         kind = kind_of(args.typ)
@@ -181,7 +181,7 @@ class _Cloud(mocks.Mocks):
         return f"{args.name}-id", _merged(state, self._invented.get(kind, {}))
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        region = self._place.region
+        region = self._context.region
         known: dict[str, Mapping[str, Any]] = {
             "aws:index/getAvailabilityZones:getAvailabilityZones": {
                 "id": region,
@@ -190,11 +190,11 @@ class _Cloud(mocks.Mocks):
                 "groupNames": [region],
             },
             "aws:index/getCallerIdentity:getCallerIdentity": {
-                "accountId": self._place.account,
-                "arn": f"arn:aws:iam::{self._place.account}:user/mock",
+                "accountId": self._context.account,
+                "arn": f"arn:aws:iam::{self._context.account}:user/mock",
             },
             "aws:index/getRegion:getRegion": {"region": region, "name": region},
-            "aws:index/getPartition:getPartition": {"partition": self._place.partition, "dnsSuffix": "amazonaws.com"},
+            "aws:index/getPartition:getPartition": {"partition": self._context.partition, "dnsSuffix": "amazonaws.com"},
         }
         if args.token not in self._calls and args.token not in known:
             raise AssertionError(f"nothing is known about {args.token}: hand it to build() as calls=")
@@ -203,11 +203,11 @@ class _Cloud(mocks.Mocks):
     def _arn(self, kind: str, name: str, inputs: Mapping[str, Any]) -> str:
         service = kind.split(".")[1] if kind.startswith("aws.") else "mock"
         if kind == "aws.s3.Bucket":
-            return f"arn:{self._place.partition}:s3:::{inputs.get('bucket', name)}"
+            return f"arn:{self._context.partition}:s3:::{inputs.get('bucket', name)}"
         if service == "iam":
             path = kind.rsplit(".", 1)[1].lower()
-            return f"arn:{self._place.partition}:iam::{self._place.account}:{path}/{inputs.get('name', name)}"
-        return self._place.arn(service, f"{name}-id")
+            return f"arn:{self._context.partition}:iam::{self._context.account}:{path}/{inputs.get('name', name)}"
+        return self._context.arn(service, f"{name}-id")
 
 
 def _merged(state: dict[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:

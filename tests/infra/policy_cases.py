@@ -1,6 +1,6 @@
 """For each rule of the policy pack what it must refuse, and what looks much the same and is right.
 
-Data for test_policies.py: rule -> (refused, passed), each a list of (kind, properties, options of `Seen`).
+Data for test_policies.py: rule -> (refused, passed), each a list of (kind, properties, options of `ResourceView`).
 """
 
 from __future__ import annotations

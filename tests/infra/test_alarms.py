@@ -12,7 +12,7 @@ from mocked import Built
 from pydantic import ValidationError
 
 from deftunes_cloud.alarms import Alarms, AlarmSettings
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 
 Build = Callable[..., Built]
 MINIMAL: dict[str, Any] = {"emails": ("data@shop.example",), "monthly_usd": 500}
@@ -30,7 +30,7 @@ DOCUMENTED = {
 }
 
 
-def make(is_serverless: bool = True, **given: object) -> Callable[[Place], Alarms]:
+def make(is_serverless: bool = True, **given: object) -> Callable[[StackContext], Alarms]:
     settings = AlarmSettings.model_validate({**MINIMAL, **given})
     # only these attributes of the other components are read
     others: dict[str, Any] = {
@@ -39,7 +39,7 @@ def make(is_serverless: bool = True, **given: object) -> Callable[[Place], Alarm
         "database": SimpleNamespace(identifier="deftunes-dev-airflow"),
         "warehouse": SimpleNamespace(is_serverless=is_serverless, workgroup="work", cluster="fleet"),
     }
-    return lambda place: Alarms("alarms", place, settings, **others)
+    return lambda context: Alarms("alarms", context, settings, **others)
 
 
 def test_everybody_is_told_once(build: Build) -> None:

@@ -11,7 +11,7 @@ from mocked import PLACE, Built
 from pydantic import ValidationError
 
 from deftunes_cloud.auto_mode import cores
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.cluster import Cluster, ClusterSettings, service_cidr
 from deftunes_cloud.network import Network, NetworkSettings
 from deftunes_cloud.nodes import ADDONS
@@ -20,10 +20,10 @@ Build = Callable[..., Built]
 ADMIN = "arn:aws:iam::123456789012:role/teams/platform"
 
 
-def make(**given: object) -> Callable[[Place], Cluster]:
+def make(**given: object) -> Callable[[StackContext], Cluster]:
     settings = ClusterSettings.model_validate(given)
-    return lambda place: Cluster(
-        "cluster", place, settings, network=Network("network", place, NetworkSettings()), opts=None
+    return lambda context: Cluster(
+        "cluster", context, settings, network=Network("network", context, NetworkSettings()), opts=None
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from mocked import PLACE, Built
 from pydantic import ValidationError
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.cluster import Cluster, ClusterSettings
 from deftunes_cloud.database import Database, DatabaseSettings
 from deftunes_cloud.network import Network, NetworkSettings
@@ -17,13 +17,13 @@ from deftunes_cloud.network import Network, NetworkSettings
 Build = Callable[..., Built]
 
 
-def make(**given: object) -> Callable[[Place], Database]:
+def make(**given: object) -> Callable[[StackContext], Database]:
     settings = DatabaseSettings.model_validate(given)
 
-    def program(place: Place) -> Database:
-        network = Network("network", place, NetworkSettings())
-        cluster = Cluster("cluster", place, ClusterSettings(), network=network)
-        return Database("database", place, settings, network=network, cluster=cluster)
+    def program(context: StackContext) -> Database:
+        network = Network("network", context, NetworkSettings())
+        cluster = Cluster("cluster", context, ClusterSettings(), network=network)
+        return Database("database", context, settings, network=network, cluster=cluster)
 
     return program
 

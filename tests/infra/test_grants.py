@@ -21,7 +21,7 @@ import parliament
 import pytest
 from rights import Call, decide
 
-from deftunes_cloud.grants import STAGES, Shelves, document, trusted
+from deftunes_cloud.grants import STAGES, ResourceArns, assume_role_policy, document
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 LAKE = f"arn:aws:s3:::deftunes-dev-lake-{ACCOUNT}-{REGION}"
@@ -31,7 +31,7 @@ GLUE = f"arn:aws:glue:{REGION}:{ACCOUNT}"
 CATALOG = (f"{GLUE}:catalog", f"{GLUE}:database/deftunes_dev_transform", f"{GLUE}:table/deftunes_dev_transform/*")
 WORKGROUP = f"arn:aws:redshift-serverless:{REGION}:{ACCOUNT}:workgroup/11111111-2222-3333-4444-555555555555"
 CLUSTER = f"arn:aws:redshift:{REGION}:{ACCOUNT}:dbname:deftunes-dev/deftunes"
-SERVERLESS = Shelves(
+SERVERLESS = ResourceArns(
     lake=LAKE, logs=LOGS, key=KEY, region=REGION, glue=CATALOG, warehouse=WORKGROUP, is_serverless=True
 )
 SHELVES = {"serverless": SERVERLESS, "cluster": replace(SERVERLESS, warehouse=CLUSTER, is_serverless=False)}
@@ -50,7 +50,7 @@ SEES = {
     "spectrum": {"transform_zone"},
     "airflow": set(),
 }
-"""Shelves that a role may read and list."""
+"""Prefixes that a role may read and list."""
 OWNS = {"extract": "landing_zone", "transform": "transform_zone", "quality": "quality", "lake": "transform_zone"}
 """The one store that a role may write; the others write none of the lake."""
 READS_CATALOG = {"transform", "quality", "lake", "dbt", "spectrum"}
@@ -91,7 +91,7 @@ DROP = {
 }
 
 
-def says(role: str, call: Call, kind: str = "serverless") -> bool:
+def is_allowed(role: str, call: Call, kind: str = "serverless") -> bool:
     return decide([document(role, SHELVES[kind])], call) == "allowed"
 
 
@@ -213,7 +213,7 @@ def test_the_linter_would_find_it(mistake: dict[str, Any], issue: str) -> None:
 def test_a_role_may_do_its_work(role: str) -> None:
     asked = list(wanted(role))
     assert len(asked) > 3
-    assert [str(call) for call in asked if not says(role, call)] == []
+    assert [str(call) for call in asked if not is_allowed(role, call)] == []
 
 
 @pytest.mark.parametrize("kind", SHELVES)
@@ -221,18 +221,18 @@ def test_a_role_may_do_its_work(role: str) -> None:
 def test_a_role_may_not_do_anything_else(role: str, kind: str) -> None:
     asked = list(refused(role))
     assert len(asked) > 100
-    assert [str(call) for call in asked if says(role, call, kind)] == []
+    assert [str(call) for call in asked if is_allowed(role, call, kind)] == []
 
 
 def test_dbt_logs_in_to_its_warehouse_only() -> None:
     serverless = [Call(f"redshift-serverless:{name}", WORKGROUP) for name in ("GetCredentials", "GetWorkgroup")]
     cluster = Call("redshift:GetClusterCredentialsWithIAM", CLUSTER)
-    assert [says("dbt", call) for call in (*serverless, cluster)] == [True, True, False]
-    assert [says("dbt", call, "cluster") for call in (*serverless, cluster)] == [False, False, True]
-    assert not says("dbt", Call("redshift-serverless:GetCredentials", WORKGROUP.replace("1111", "9999")))
+    assert [is_allowed("dbt", call) for call in (*serverless, cluster)] == [True, True, False]
+    assert [is_allowed("dbt", call, "cluster") for call in (*serverless, cluster)] == [False, False, True]
+    assert not is_allowed("dbt", Call("redshift-serverless:GetCredentials", WORKGROUP.replace("1111", "9999")))
     # an account in the database by name: dbt has its role's own, and may not become the administrator
     account = CLUSTER.replace("dbname:deftunes-dev/deftunes", "dbuser:deftunes-dev/deftunes_admin")
-    assert not says("dbt", Call("redshift:GetClusterCredentials", account), "cluster")
+    assert not is_allowed("dbt", Call("redshift:GetClusterCredentials", account), "cluster")
 
 
 def test_no_statement_of_any_role_is_about_everything() -> None:
@@ -249,13 +249,13 @@ def _listed(value: Any) -> list[str]:
 
 def test_only_a_service_of_aws_may_become_a_role() -> None:
     # parliament reads no trust policies: there is little to read
-    pods = trusted("pods.eks.amazonaws.com", actions=("sts:AssumeRole", "sts:TagSession"))
+    pods = assume_role_policy("pods.eks.amazonaws.com", actions=("sts:AssumeRole", "sts:TagSession"))
     (statement,) = pods["Statement"]
     assert statement == {
         "Effect": "Allow",
         "Principal": {"Service": ["pods.eks.amazonaws.com"]},
         "Action": ["sts:AssumeRole", "sts:TagSession"],
     }
-    (both,) = trusted("redshift.amazonaws.com", "redshift-serverless.amazonaws.com")["Statement"]
+    (both,) = assume_role_policy("redshift.amazonaws.com", "redshift-serverless.amazonaws.com")["Statement"]
     assert both["Principal"] == {"Service": ["redshift.amazonaws.com", "redshift-serverless.amazonaws.com"]}
     assert both["Action"] == ["sts:AssumeRole"]

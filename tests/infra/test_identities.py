@@ -11,11 +11,11 @@ import yaml
 from mocked import Built
 from policies.rules.identities import no_deputy_of_others
 from policies.rules.network import no_way_to_everywhere
-from policies.rules.resource_view import Seen
+from policies.rules.resource_view import ResourceView
 from pydantic import ValidationError
 
 from deftunes_cloud import grants
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster, ClusterSettings
 from deftunes_cloud.identities import Identities, ReleaseSettings
@@ -36,14 +36,14 @@ WITHOUT_ROLE = {
 }
 
 
-def make(place: Place) -> Identities:
-    lake = Lake("lake", place, LakeSettings())
-    network = Network("network", place, NetworkSettings())
-    cluster = Cluster("cluster", place, ClusterSettings(), network=network)
-    catalog = Catalog("catalog", place, lake_url=lake.url)
+def make(context: StackContext) -> Identities:
+    lake = Lake("lake", context, LakeSettings())
+    network = Network("network", context, NetworkSettings())
+    cluster = Cluster("cluster", context, ClusterSettings(), network=network)
+    catalog = Catalog("catalog", context, lake_url=lake.url)
     warehouse = Warehouse(
         "warehouse",
-        place,
+        context,
         WarehouseSettings(),
         network=network,
         cluster=cluster,
@@ -51,7 +51,7 @@ def make(place: Place) -> Identities:
         catalog=catalog,
     )
     release = ReleaseSettings(namespace="music", name="deftunes-music")
-    return Identities("identities", place, release, cluster=cluster, lake=lake, catalog=catalog, warehouse=warehouse)
+    return Identities("identities", context, release, cluster=cluster, lake=lake, catalog=catalog, warehouse=warehouse)
 
 
 @pytest.fixture
@@ -75,21 +75,21 @@ def test_every_pod_that_needs_aws_has_a_role_and_only_its_own(identities: Built)
 
 
 def test_each_role_has_the_document_of_its_stage(identities: Built) -> None:
-    place, bucket = Place("dev", "us-west-2", "123456789012", "aws", True), "123456789012-us-west-2"
+    context, bucket = StackContext("dev", "us-west-2", "123456789012", "aws", True), "123456789012-us-west-2"
     for stage in (*grants.STAGES, "airflow"):
         found = json.loads(identities.one("aws.iam.RolePolicy", f"deftunes-dev-{stage}")["policy"])
         expected = grants.document(
             stage,
-            grants.Shelves(
+            grants.ResourceArns(
                 lake=f"arn:aws:s3:::deftunes-dev-lake-{bucket}",
                 logs=f"arn:aws:s3:::deftunes-dev-logs-{bucket}",
-                key=place.arn("kms", "lake-key-id"),
+                key=context.arn("kms", "lake-key-id"),
                 region="us-west-2",
                 glue=tuple(
-                    place.arn("glue", of)
+                    context.arn("glue", of)
                     for of in ("catalog", "database/deftunes_dev_transform", "table/deftunes_dev_transform/*")
                 ),
-                warehouse=place.arn("redshiftserverless", "warehouse-id"),
+                warehouse=context.arn("redshiftserverless", "warehouse-id"),
                 is_serverless=True,
             ),
         )
@@ -113,7 +113,9 @@ def test_no_role_serves_another_account(identities: Built) -> None:
     roles = identities.all("aws.iam.Role")
     assert len(roles) > len(grants.STAGES) + 3
     for role in roles:
-        shown = Seen(kind="aws:iam/role:Role", name=role.name, props={"assumeRolePolicy": role["assume_role_policy"]})
+        shown = ResourceView(
+            kind="aws:iam/role:Role", name=role.name, props={"assumeRolePolicy": role["assume_role_policy"]}
+        )
         assert list(no_deputy_of_others(shown)) == []
     assert identities.one("aws.eks.Cluster")["name"] == "deftunes-dev"
     spectrum = json.loads(identities.one("aws.iam.Role", "deftunes-dev-spectrum")["assume_role_policy"])
@@ -131,7 +133,9 @@ def test_no_group_of_the_stack_leads_to_the_whole_internet(identities: Built) ->
         module, _, short = kind.removeprefix("aws.").partition(".")
         for made in identities.all(kind):
             props = {"egress": made.get("egress"), "cidrIpv4": made.get("cidr_ipv4"), "cidrIpv6": made.get("cidr_ipv6")}
-            shown = Seen(kind=f"aws:{module}/{short[0].lower()}{short[1:]}:{short}", name=made.name, props=props)
+            shown = ResourceView(
+                kind=f"aws:{module}/{short[0].lower()}{short[1:]}:{short}", name=made.name, props=props
+            )
             assert list(no_way_to_everywhere(shown)) == []
             looked += 1
     assert looked >= 5
@@ -144,7 +148,7 @@ def test_a_release_whose_accounts_would_have_other_names_is_refused(name: str) -
 
 
 def test_secrets_are_names_without_values(build: Callable[..., Built]) -> None:
-    built = build(lambda place: Secrets("secrets", place))
+    built = build(lambda context: Secrets("secrets", context))
     assert built.outputs["names"] == {purpose: f"deftunes-dev/{purpose}" for purpose in WANTED}
     assert not built.all("aws.secretsmanager.SecretVersion")
     assert not [name for made in built for name in made.inputs if "secret_string" in name]

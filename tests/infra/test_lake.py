@@ -9,7 +9,7 @@ import pytest
 from mocked import Built
 from pydantic import ValidationError
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.lake import Lake, LakeSettings
 
@@ -18,7 +18,7 @@ PURPOSES = ("lake", "logs")
 
 @pytest.fixture
 def lake(build: Callable[..., Built]) -> Built:
-    return build(lambda place: Lake("lake", place, LakeSettings()))
+    return build(lambda context: Lake("lake", context, LakeSettings()))
 
 
 def test_everything_is_a_child_of_the_component(lake: Built) -> None:
@@ -57,10 +57,10 @@ def test_only_what_can_be_fetched_again_expires(lake: Built) -> None:
     assert expiring == {("lake", "landing_zone/"): 365, ("logs", ""): 90}
 
 
-def test_what_holds_data_is_protected(build: Callable[..., Built], lake: Built, open_place: Place) -> None:
+def test_what_holds_data_is_protected(build: Callable[..., Built], lake: Built, open_place: StackContext) -> None:
     kept = {(made.kind, made.name) for made in lake if made.protect}
     assert kept == {("aws.s3.Bucket", "lake"), ("aws.s3.Bucket", "logs"), ("aws.kms.Key", "lake-key")}
-    assert not any(made.protect for made in build(lambda place: Lake("lake", place, LakeSettings()), open_place))
+    assert not any(made.protect for made in build(lambda context: Lake("lake", context, LakeSettings()), open_place))
     assert not any(made.get("force_destroy") for made in lake)
 
 
@@ -86,7 +86,7 @@ def test_settings_that_contradict_themselves_are_refused(given: dict[str, int], 
 
 
 def test_the_catalog_is_named_after_the_stack_and_protected(build: Callable[..., Built]) -> None:
-    built = build(lambda place: Catalog("catalog", place, lake_url="s3://somewhere"))
+    built = build(lambda context: Catalog("catalog", context, lake_url="s3://somewhere"))
     database = built.one("aws.glue.CatalogDatabase")
     assert database["name"] == "deftunes_dev_transform"
     assert database["location_uri"] == "s3://somewhere/transform_zone"

@@ -11,7 +11,7 @@ import pytest
 from mocked import Built
 from pydantic import ValidationError
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.endpoints import USUAL
 from deftunes_cloud.network import Network, NetworkSettings, addresses
 
@@ -19,8 +19,8 @@ Build = Callable[..., Built]
 LONELY = (*USUAL, "autoscaling", "ec2", "eks", "redshift-serverless")
 
 
-def make(settings: NetworkSettings) -> Callable[[Place], Network]:
-    return lambda place: Network("network", place, settings)
+def make(settings: NetworkSettings) -> Callable[[StackContext], Network]:
+    return lambda context: Network("network", context, settings)
 
 
 @pytest.mark.parametrize("cidr", ["10.20.0.0/16", "10.20.16.0/20", "192.168.0.0/18"])

@@ -1,4 +1,4 @@
-"""The policy pack: each rule refuses what it is there for, lets pass what is right, and the complaint can be acted on.
+"""The policy pack: each rule refuses what it is there for, lets pass what is right, and the violation can be acted on.
 
 Here as functions of a resource; tests/engine/test_policy_pack.py has the engine refuse a whole program by them.
 """
@@ -15,7 +15,7 @@ import pulumi_policy
 import pytest
 from policies.rules import ALL, buckets, documents, encryption, protection
 from policies.rules.adapter import plain, policy
-from policies.rules.resource_view import UNKNOWN, Rule, Seen
+from policies.rules.resource_view import UNKNOWN, ResourceView, Rule
 from policy_cases import BLOCK, CASES, ENCRYPTION, LOCKS, Case, of, sse
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
@@ -23,12 +23,12 @@ RULES = {rule.name: rule for rule in ALL}
 OF_STACK = ("bucket-has-public-access-block", "bucket-has-encryption")
 
 
-def seen(case: Case, name: str = "it") -> Seen:
+def seen(case: Case, name: str = "it") -> ResourceView:
     kind, props, options = case
-    return Seen(kind=kind, name=name, props=props, urn=f"urn:{kind}::{name}", **options)
+    return ResourceView(kind=kind, name=name, props=props, urn=f"urn:{kind}::{name}", **options)
 
 
-def complaints(name: str, case: Case) -> list[str]:
+def violations(name: str, case: Case) -> list[str]:
     check = RULES[name].of_resource
     assert check is not None
     return list(check(seen(case)))
@@ -53,7 +53,7 @@ def test_every_rule_stops_the_update() -> None:
 
 @pytest.mark.parametrize(("name", "case"), each(passed=False))
 def test_refuses(name: str, case: Case) -> None:
-    found = complaints(name, case)
+    found = violations(name, case)
     assert found
     for sentence in found:
         # who, where, what was expected, what was found, what to do
@@ -62,10 +62,10 @@ def test_refuses(name: str, case: Case) -> None:
 
 @pytest.mark.parametrize(("name", "case"), each(passed=True))
 def test_lets_pass(name: str, case: Case) -> None:
-    assert complaints(name, case) == []
+    assert violations(name, case) == []
 
 
-def refused(*stack: Seen) -> list[set[str]]:
+def refused(*stack: ResourceView) -> list[set[str]]:
     """Names of the buckets that each rule of the whole stack complains of, rule by rule."""
     found = []
     for name in OF_STACK:
@@ -75,9 +75,9 @@ def refused(*stack: Seen) -> list[set[str]]:
     return found
 
 
-def helper(kind: str, of_bucket: Seen | None, **props: Any) -> Seen:
+def helper(kind: str, of_bucket: ResourceView | None, **props: Any) -> ResourceView:
     uses = {} if of_bucket is None else {"bucket": (of_bucket.urn,)}
-    return Seen(kind=kind, name="helper", props=props, urn=f"urn:{kind}::helper", uses=uses)
+    return ResourceView(kind=kind, name="helper", props=props, urn=f"urn:{kind}::helper", uses=uses)
 
 
 def test_a_bucket_without_block_or_encryption_is_refused_even_beside_one_that_has_both() -> None:

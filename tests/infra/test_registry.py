@@ -12,16 +12,16 @@ import pytest
 from mocked import PLACE, Built
 from pydantic import ValidationError
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.registry import IMAGES, Registry, RegistrySettings
 
 Build = Callable[..., Built]
 BAKE = Path(__file__).resolve().parents[2] / "docker-bake.hcl"
 
 
-def make(**given: object) -> Callable[[Place], Registry]:
+def make(**given: object) -> Callable[[StackContext], Registry]:
     settings = RegistrySettings.model_validate(given)
-    return lambda place: Registry("registry", place, settings)
+    return lambda context: Registry("registry", context, settings)
 
 
 def test_every_image_of_the_bake_file_has_a_repository() -> None:

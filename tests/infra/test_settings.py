@@ -9,10 +9,10 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from mocked import Built
 from pydantic import ValidationError
 
-from deftunes_cloud.costs import configured
 from deftunes_cloud.settings import Settings, read_settings
 
 PROGRAM = Path(__file__).parents[2] / "infra_pulumi"
@@ -21,7 +21,9 @@ STACKS = ("dev", "staging", "prod")
 
 def given(stack: str) -> dict[str, Any]:
     """The settings in a committed file."""
-    return configured(PROGRAM / f"Pulumi.{stack}.yaml")
+    text = (PROGRAM / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+    config: dict[str, Any] = yaml.safe_load(text)["config"]
+    return {name.partition(":")[2]: value for name, value in config.items() if name.startswith("deftunes:")}
 
 
 @pytest.mark.parametrize("stack", STACKS)

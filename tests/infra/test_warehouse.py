@@ -10,7 +10,7 @@ import pytest
 from mocked import Built
 from pydantic import ValidationError
 
-from deftunes_cloud.base import Place
+from deftunes_cloud.base import StackContext
 from deftunes_cloud.catalog import Catalog
 from deftunes_cloud.cluster import Cluster, ClusterSettings
 from deftunes_cloud.lake import Lake, LakeSettings
@@ -18,18 +18,18 @@ from deftunes_cloud.network import Network, NetworkSettings
 from deftunes_cloud.warehouse import AUDIT_LOGS, Warehouse, WarehouseSettings
 
 
-def made(**settings: Any) -> Callable[[Place], Warehouse]:
-    def make(place: Place) -> Warehouse:
-        lake = Lake("lake", place, LakeSettings())
-        network = Network("network", place, NetworkSettings())
+def made(**settings: Any) -> Callable[[StackContext], Warehouse]:
+    def make(context: StackContext) -> Warehouse:
+        lake = Lake("lake", context, LakeSettings())
+        network = Network("network", context, NetworkSettings())
         return Warehouse(
             "warehouse",
-            place,
+            context,
             WarehouseSettings(**settings),
             network=network,
-            cluster=Cluster("cluster", place, ClusterSettings(), network=network),
+            cluster=Cluster("cluster", context, ClusterSettings(), network=network),
             lake=lake,
-            catalog=Catalog("catalog", place, lake_url=lake.url),
+            catalog=Catalog("catalog", context, lake_url=lake.url),
         )
 
     return make

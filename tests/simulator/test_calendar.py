@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deftunes_simulator.calendar import HOUR_US, Calendar, Month, Timetable, spread, walk
-from deftunes_simulator.seeded_draws import UuidMint, domain_salt, draw, scramble
+from deftunes_simulator.seeded_draws import UuidFactory, domain_salt, draw, scramble
 
 SALT = domain_salt(1, "test")
 
@@ -73,7 +73,7 @@ def test_scrambling_is_one_to_one(one: int, other: int) -> None:
 
 
 def test_uuids_keep_the_whole_number() -> None:
-    mint = UuidMint(3, "x")
-    texts = {mint.text(number) for number in range(50_000)} | {mint.text(number << 40) for number in range(1, 50_000)}
+    uuids = UuidFactory(3, "x")
+    texts = {uuids.text(number) for number in range(50_000)} | {uuids.text(number << 40) for number in range(1, 50_000)}
     kept = {text.replace(b"-", b"")[:12] + text.replace(b"-", b"")[13:16] + text[24:25] for text in texts}
     assert len(texts) == len(kept) == 99_999  # unique by the 64 bits alone, not by the luck of the filler

@@ -1,4 +1,4 @@
-"""Between analyzer and rules: what the engine shows becomes `Seen`, what a rule says becomes a violation."""
+"""Between analyzer and rules: a resource of the engine becomes a `ResourceView`, a sentence of a rule a violation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pulumi_policy
 from pulumi_policy.proxy import UnknownValueError
 
-from .resource_view import UNKNOWN, Rule, Seen
+from .resource_view import UNKNOWN, ResourceView, Rule
 
 
 def policy(rule: Rule) -> pulumi_policy.Policy:
@@ -19,7 +19,7 @@ def policy(rule: Rule) -> pulumi_policy.Policy:
         def validate_stack(
             args: pulumi_policy.StackValidationArgs, report_violation: pulumi_policy.ReportViolation
         ) -> None:
-            for urn, sentence in of_stack([_seen(resource) for resource in args.resources]):
+            for urn, sentence in of_stack([_resource_view(resource) for resource in args.resources]):
                 report_violation(sentence, urn)
 
         return pulumi_policy.StackValidationPolicy(rule.name, rule.why, validate_stack)
@@ -28,14 +28,14 @@ def policy(rule: Rule) -> pulumi_policy.Policy:
         raise TypeError(f"expected rule {rule.name} to look at a resource or at the stack, it does neither")
 
     def validate(args: pulumi_policy.ResourceValidationArgs, report_violation: pulumi_policy.ReportViolation) -> None:
-        for sentence in of_resource(_seen(args)):
+        for sentence in of_resource(_resource_view(args)):
             report_violation(sentence, None)
 
     return pulumi_policy.ResourceValidationPolicy(rule.name, rule.why, validate)
 
 
-def _seen(shown: pulumi_policy.ResourceValidationArgs | pulumi_policy.PolicyResource) -> Seen:
-    return Seen(
+def _resource_view(shown: pulumi_policy.ResourceValidationArgs | pulumi_policy.PolicyResource) -> ResourceView:
+    return ResourceView(
         kind=shown.resource_type,
         name=shown.name,
         props=plain(shown.props),

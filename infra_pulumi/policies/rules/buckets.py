@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .documents import OF_RESOURCES, allowed, is_for_anybody
-from .resource_view import UNKNOWN, Rule, Seen, blocks, complaint, is_on
+from .resource_view import UNKNOWN, ResourceView, Rule, blocks, is_on, violation
 
 BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 _BLOCK = ("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",)
@@ -26,12 +26,12 @@ _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
 _EVERYBODY = ("/global/AllUsers", "/global/AuthenticatedUsers")
 
 
-def block_is_complete(resource: Seen) -> Iterator[str]:
+def block_is_complete(resource: ResourceView) -> Iterator[str]:
     """A block of public access with all four locks."""
     if resource.kind in _BLOCK:
         for lock in _LOCKS:
             if not is_on(resource.props.get(lock)):
-                yield complaint(
+                yield violation(
                     resource,
                     where=lock,
                     expected="true",
@@ -40,10 +40,10 @@ def block_is_complete(resource: Seen) -> Iterator[str]:
                 )
 
 
-def has_block(stack: Sequence[Seen]) -> Iterator[tuple[str, str]]:
+def has_block(stack: Sequence[ResourceView]) -> Iterator[tuple[str, str]]:
     """Every bucket has such a block."""
     for bucket in _without(stack, _BLOCK):
-        sentence = complaint(
+        sentence = violation(
             bucket,
             where="beside it",
             expected="a BucketPublicAccessBlock of this bucket",
@@ -53,13 +53,13 @@ def has_block(stack: Sequence[Seen]) -> Iterator[tuple[str, str]]:
         yield bucket.urn, sentence
 
 
-def no_public_acl(resource: Seen) -> Iterator[str]:
+def no_public_acl(resource: ResourceView) -> Iterator[str]:
     """No access control list that lets in everybody, or everybody who has any AWS account."""
     if resource.kind not in _HAVE_ACL:
         return
     do = "Leave ACLs out (BucketOwnerEnforced) and grant to roles"
     if resource.props.get("acl") in _PUBLIC_ACLS:
-        yield complaint(resource, where="acl", expected="private", found=resource.props["acl"], do=do)
+        yield violation(resource, where="acl", expected="private", found=resource.props["acl"], do=do)
     grants = blocks(resource.props.get("grants"))
     for policy in blocks(resource.props.get("accessControlPolicy")):
         grants += blocks(policy.get("grants"))
@@ -67,14 +67,14 @@ def no_public_acl(resource: Seen) -> Iterator[str]:
         for grantee in [grant, *blocks(grant.get("grantee"))]:
             uri = grantee.get("uri")
             if isinstance(uri, str) and uri.endswith(_EVERYBODY):
-                yield complaint(resource, where="grants", expected="accounts of ours", found=uri, do=do)
+                yield violation(resource, where="grants", expected="accounts of ours", found=uri, do=do)
 
 
-def no_public_policy(resource: Seen) -> Iterator[str]:
+def no_public_policy(resource: ResourceView) -> Iterator[str]:
     """No policy of a bucket, key, topic, queue, repository, secret, catalog or role that allows anything to anybody."""
     for where, statement in allowed(resource, OF_RESOURCES):
         if is_for_anybody(statement):
-            yield complaint(
+            yield violation(
                 resource,
                 where=where,
                 expected="a principal by its ARN or service",
@@ -83,12 +83,12 @@ def no_public_policy(resource: Seen) -> Iterator[str]:
             )
 
 
-def has_own_key(stack: Sequence[Seen]) -> Iterator[tuple[str, str]]:
+def has_own_key(stack: Sequence[ResourceView]) -> Iterator[tuple[str, str]]:
     """Every bucket encrypts by default with a KMS key, written into it or beside it."""
     for bucket in _without(stack, _ENCRYPTION):
         inline = blocks(bucket.props.get("serverSideEncryptionConfiguration"))
         if not inline or bucket.kind not in BUCKETS or any(_unencrypted(bucket, inline)):
-            sentence = complaint(
+            sentence = violation(
                 bucket,
                 where="beside it",
                 expected="a BucketServerSideEncryptionConfiguration of this bucket",
@@ -98,13 +98,13 @@ def has_own_key(stack: Sequence[Seen]) -> Iterator[tuple[str, str]]:
             yield bucket.urn, sentence
 
 
-def uses_kms(resource: Seen) -> Iterator[str]:
+def uses_kms(resource: ResourceView) -> Iterator[str]:
     """A bucket's configuration of encryption names KMS, not S3's own keys."""
     if resource.kind in _ENCRYPTION and resource.props.get("rules") is not UNKNOWN:
         yield from _unencrypted(resource, [resource.props])
 
 
-def _unencrypted(resource: Seen, configurations: Sequence[object]) -> Iterator[str]:
+def _unencrypted(resource: ResourceView, configurations: Sequence[object]) -> Iterator[str]:
     for configuration in blocks(configurations):
         found = [
             default.get("sseAlgorithm")
@@ -112,7 +112,7 @@ def _unencrypted(resource: Seen, configurations: Sequence[object]) -> Iterator[s
             for default in blocks(rule.get("applyServerSideEncryptionByDefault"))
         ]
         if not found or any(name is not UNKNOWN and not str(name).startswith("aws:kms") for name in found):
-            yield complaint(
+            yield violation(
                 resource,
                 where="rules",
                 expected="sseAlgorithm aws:kms",
@@ -121,7 +121,7 @@ def _unencrypted(resource: Seen, configurations: Sequence[object]) -> Iterator[s
             )
 
 
-def _without(stack: Sequence[Seen], kinds: Sequence[str]) -> Iterator[Seen]:
+def _without(stack: Sequence[ResourceView], kinds: Sequence[str]) -> Iterator[ResourceView]:
     """Buckets that no resource of these kinds belongs to: by what its `bucket` comes from, or by the name in it."""
     helpers = [resource for resource in stack if resource.kind in kinds]
     linked = {urn for helper in helpers for urn in helper.uses.get("bucket", ())}

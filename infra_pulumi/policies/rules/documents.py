@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .resource_view import Seen, blocks, from_json, texts
+from .resource_view import ResourceView, blocks, from_json, texts
 
 # what an identity may do
 OF_IDENTITIES: Mapping[str, str] = {
@@ -33,14 +33,14 @@ OF_RESOURCES: Mapping[str, str] = {
 }
 
 
-def allowed(resource: Seen, homes: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def allowed(resource: ResourceView, homes: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every Allow statement of a resource's document, with where it stands."""
     where = homes.get(resource.kind)
     if where is not None:
         yield from _allows(where, resource.props.get(where))
 
 
-def inline(role: Seen) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def inline(role: ResourceView) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every Allow statement of the policies that are written into a role itself."""
     if role.kind == "aws:iam/role:Role":
         for index, block in enumerate(blocks(role.props.get("inlinePolicies"))):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .resource_view import UNKNOWN, Rule, Seen, blocks, complaint, is_on, is_set, texts
+from .resource_view import UNKNOWN, ResourceView, Rule, blocks, is_on, is_set, texts, violation
 
 
 @dataclass(frozen=True)
 class _Demand:
     where: str
     expected: str
-    is_met: Callable[[Seen], bool]
+    is_met: Callable[[ResourceView], bool]
 
 
 def _switch(name: str) -> _Demand:
@@ -23,7 +23,7 @@ def _key(name: str) -> _Demand:
     return _Demand(name, "the ARN of a KMS key", lambda resource: is_set(resource.props.get(name)))
 
 
-def _secrets_encrypted(cluster: Seen) -> bool:
+def _secrets_encrypted(cluster: ResourceView) -> bool:
     config = cluster.props.get("encryptionConfig")
     return config is UNKNOWN or any(
         "secrets" in texts(block.get("resources"))
@@ -32,14 +32,14 @@ def _secrets_encrypted(cluster: Seen) -> bool:
     )
 
 
-def _images_encrypted(repository: Seen) -> bool:
+def _images_encrypted(repository: ResourceView) -> bool:
     config = repository.props.get("encryptionConfigurations", repository.props.get("encryptionConfiguration"))
     return config is UNKNOWN or any(
         block.get("encryptionType") in ("KMS", "KMS_DSSE", UNKNOWN) for block in blocks(config)
     )
 
 
-def _disks_encrypted(template: Seen) -> bool:
+def _disks_encrypted(template: ResourceView) -> bool:
     """Each named disk; and there is one, since an unnamed one is as the image's maker left it."""
     mappings = template.props.get("blockDeviceMappings")
     if mappings is UNKNOWN:
@@ -48,7 +48,7 @@ def _disks_encrypted(template: Seen) -> bool:
     return bool(disks) and all(is_on(disk.get("encrypted")) for disk in disks)
 
 
-def _queue_encrypted(queue: Seen) -> bool:
+def _queue_encrypted(queue: ResourceView) -> bool:
     return is_set(queue.props.get("kmsMasterKeyId")) or is_on(queue.props.get("sqsManagedSseEnabled"))
 
 
@@ -73,11 +73,11 @@ DEMANDS: Mapping[str, _Demand] = {
 none is given, and logs hold no rows (the stages log counts and names)."""
 
 
-def is_encrypted(resource: Seen) -> Iterator[str]:
+def is_encrypted(resource: ResourceView) -> Iterator[str]:
     """What keeps data says that it is encrypted."""
     demand = DEMANDS.get(resource.kind)
     if demand is not None and not demand.is_met(resource):
-        yield complaint(
+        yield violation(
             resource,
             where=demand.where,
             expected=demand.expected,
@@ -86,14 +86,14 @@ def is_encrypted(resource: Seen) -> Iterator[str]:
         )
 
 
-def key_rotates(resource: Seen) -> Iterator[str]:
+def key_rotates(resource: ResourceView) -> Iterator[str]:
     """A key of ours is made anew every year, while what it encrypted stays readable."""
     if (
         resource.kind == "aws:kms/key:Key"
         and resource.props.get("customerMasterKeySpec", "SYMMETRIC_DEFAULT") in ("SYMMETRIC_DEFAULT", UNKNOWN)
         and not is_on(resource.props.get("enableKeyRotation"))
     ):
-        yield complaint(
+        yield violation(
             resource,
             where="enableKeyRotation",
             expected="true",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .documents import OF_IDENTITIES, OF_RESOURCES, actions, allowed, inline, resources
-from .resource_view import UNKNOWN, Rule, Seen, complaint, texts
+from .resource_view import UNKNOWN, ResourceView, Rule, texts, violation
 
 # in a key's policy "*" is the key that it belongs to, in a queue's or repository's the account's own resource
 _ABOUT_THEMSELVES = (
@@ -37,7 +37,7 @@ _SOURCES = {"aws:sourceaccount": _ACCOUNT, "aws:sourcearn": _ARN_OF_ACCOUNT, "st
 _TIES = re.compile(r"(foranyvalue:)?(string(equals|like|equalsignorecase)|arn(equals|like))", re.IGNORECASE)
 
 
-def no_deputy_of_others(resource: Seen) -> Iterator[str]:
+def no_deputy_of_others(resource: ResourceView) -> Iterator[str]:
     """A service that takes on a role says for whom: for this account, not for whoever talks it into doing so."""
     if resource.kind != "aws:iam/role:Role":
         return
@@ -46,12 +46,12 @@ def no_deputy_of_others(resource: Seen) -> Iterator[str]:
         services = texts(principal.get("Service")) if isinstance(principal, Mapping) else []
         unbound = [service for service in services if service.split(".")[0] not in _SENDS_NOTHING]
         if unbound and not _is_tied(statement.get("Condition")):
-            yield complaint(
+            yield violation(
                 resource,
                 where=where,
                 expected="a condition on aws:SourceAccount or aws:SourceArn with this account",
                 found=f"{', '.join(unbound)} for anybody",
-                do="Give trusted() the conditions of on_behalf_of() in grants.py",
+                do="Give assume_role_policy() the conditions of on_behalf_of() in grants.py",
             )
 
 
@@ -69,7 +69,7 @@ def _is_tied(condition: Any) -> bool:
     return False
 
 
-def no_star_on_star(resource: Seen) -> Iterator[str]:
+def no_star_on_star(resource: ResourceView) -> Iterator[str]:
     """No statement that allows all actions, of AWS or of a service, on all resources."""
     found = [*allowed(resource, OF_IDENTITIES), *inline(resource)]
     if resource.kind not in _ABOUT_THEMSELVES:
@@ -77,7 +77,7 @@ def no_star_on_star(resource: Seen) -> Iterator[str]:
     for where, statement in found:
         wide = [action for action in actions(statement) if _ALL_ACTIONS.fullmatch(action)]
         if wide and any(_ALL_RESOURCES.fullmatch(name) for name in resources(statement)):
-            yield complaint(
+            yield violation(
                 resource,
                 where=where,
                 expected="actions by name on ARNs of this stack",
@@ -86,12 +86,12 @@ def no_star_on_star(resource: Seen) -> Iterator[str]:
             )
 
 
-def no_administrators(resource: Seen) -> Iterator[str]:
+def no_administrators(resource: ResourceView) -> Iterator[str]:
     """None of AWS's own policies that give everything, or everything of a service."""
     where = _ATTACHMENTS.get(resource.kind)
     for arn in texts(resource.props.get(where)) if where else []:
         if _ADMINISTRATORS.fullmatch(arn):
-            yield complaint(
+            yield violation(
                 resource,
                 where=str(where),
                 expected="a policy with the few actions that are needed",

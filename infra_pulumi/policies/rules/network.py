@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from .resource_view import UNKNOWN, Rule, Seen, blocks, complaint, is_on, texts
+from .resource_view import UNKNOWN, ResourceView, Rule, blocks, is_on, texts, violation
 from .tags import tag
 
 _GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
@@ -25,11 +25,11 @@ _MAY_BE_PUBLIC: Mapping[str, str] = {
 _EKS = "aws:eks/cluster:Cluster"
 
 
-def no_open_group(resource: Seen) -> Iterator[str]:
+def no_open_group(resource: ResourceView) -> Iterator[str]:
     """No security group, and no rule of one, that lets the internet in."""
     for where, source in _peers(resource, "ingress", _INGRESS_RULE):
         if _is_the_internet(source):
-            yield complaint(
+            yield violation(
                 resource,
                 where=where,
                 expected="a security group, or a network that is ours",
@@ -38,7 +38,7 @@ def no_open_group(resource: Seen) -> Iterator[str]:
             )
 
 
-def no_way_to_everywhere(resource: Seen) -> Iterator[str]:
+def no_way_to_everywhere(resource: ResourceView) -> Iterator[str]:
     """Outside dev no security group, and no rule of one, leads to the whole internet: stolen data has to go somewhere.
 
     A stack that does not say what it is counts as prod.
@@ -47,7 +47,7 @@ def no_way_to_everywhere(resource: Seen) -> Iterator[str]:
     if not found or tag(resource, "environment") in ("dev", UNKNOWN):
         return
     for where, target in found:
-        yield complaint(
+        yield violation(
             resource,
             where=where,
             expected="a security group, a prefix list or a network that is ours, outside dev",
@@ -56,17 +56,17 @@ def no_way_to_everywhere(resource: Seen) -> Iterator[str]:
         )
 
 
-def no_public_database(resource: Seen) -> Iterator[str]:
+def no_public_database(resource: ResourceView) -> Iterator[str]:
     """No database or warehouse with an address on the internet."""
     where = _MAY_BE_PUBLIC.get(resource.kind)
     # what is not known yet is asked again: it counts as on only where something must be on
     if where is not None and isinstance(resource.props.get(where), bool | str) and is_on(resource.props[where]):
-        yield complaint(
+        yield violation(
             resource, where=where, expected="false", found="true", do="Reach it from the VPC, or through a tunnel"
         )
 
 
-def no_open_api_server(resource: Seen) -> Iterator[str]:
+def no_open_api_server(resource: ResourceView) -> Iterator[str]:
     """Kubernetes' API is private, or its public end names networks: AWS's default is the world."""
     if resource.kind != _EKS:
         return
@@ -75,7 +75,7 @@ def no_open_api_server(resource: Seen) -> Iterator[str]:
         public = block.get("endpointPublicAccess", True)
         cidrs = block.get("publicAccessCidrs")
         if public is True and (not cidrs or any(_is_the_internet(cidr) for cidr in texts(cidrs))):
-            yield complaint(
+            yield violation(
                 resource,
                 where="vpcConfig.publicAccessCidrs",
                 expected="networks of those who operate the cluster, or endpointPublicAccess false",
@@ -84,7 +84,7 @@ def no_open_api_server(resource: Seen) -> Iterator[str]:
             )
 
 
-def _peers(resource: Seen, way: str, rule: str) -> Iterator[tuple[str, str]]:
+def _peers(resource: ResourceView, way: str, rule: str) -> Iterator[tuple[str, str]]:
     """Networks at the other end, and where they stand. way: ingress or egress; rule: the kind that is one such rule."""
     if resource.kind in _GROUPS:
         for index, block in enumerate(blocks(resource.props.get(way))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .resource_view import UNKNOWN, Rule, Seen, complaint
+from .resource_view import UNKNOWN, ResourceView, Rule, violation
 from .tags import tag
 
 HOLDS_DATA = (
@@ -20,13 +20,13 @@ HOLDS_DATA = (
 )
 
 
-def is_protected(resource: Seen) -> Iterator[str]:
+def is_protected(resource: ResourceView) -> Iterator[str]:
     """What holds data has `protect` on, except in dev. A stack that does not say what it is counts as prod."""
     if resource.kind not in HOLDS_DATA or resource.is_protected:
         return
     environment = tag(resource, "environment")
     if environment not in ("dev", UNKNOWN):
-        yield complaint(
+        yield violation(
             resource,
             where="opts.protect",
             expected="true outside dev",
@@ -35,10 +35,10 @@ def is_protected(resource: Seen) -> Iterator[str]:
         )
 
 
-def is_not_emptied(resource: Seen) -> Iterator[str]:
+def is_not_emptied(resource: ResourceView) -> Iterator[str]:
     """No bucket is emptied on the way to being deleted: not even in dev, where the word of a person is asked for."""
     if resource.kind.startswith("aws:s3/bucket") and resource.props.get("forceDestroy") is True:
-        yield complaint(
+        yield violation(
             resource,
             where="forceDestroy",
             expected="false",

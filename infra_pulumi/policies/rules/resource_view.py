@@ -23,7 +23,7 @@ UNKNOWN: Final = Unknown()
 
 
 @dataclass(frozen=True)
-class Seen:
+class ResourceView:
     """A resource. uses: property -> URNs of the resources that its value comes from (known to stack rules only)."""
 
     kind: str
@@ -42,17 +42,17 @@ class Seen:
 class Rule:
     """One thing that is refused. Exactly one of the checks is there: of each resource, or of the stack as a whole.
 
-    `of_stack` answers with the URN of the culprit beside each complaint. A stack is looked at after the last resource
+    `of_stack` answers with the URN of the culprit beside each violation. A stack is looked at after the last resource
     was made, so only what a single resource cannot tell belongs there; a preview sees both.
     """
 
     name: str
     why: str
-    of_resource: Callable[[Seen], Iterator[str]] | None = None
-    of_stack: Callable[[Sequence[Seen]], Iterator[tuple[str, str]]] | None = None
+    of_resource: Callable[[ResourceView], Iterator[str]] | None = None
+    of_stack: Callable[[Sequence[ResourceView]], Iterator[tuple[str, str]]] | None = None
 
 
-def complaint(resource: Seen, *, where: str, expected: str, found: object, do: str) -> str:
+def violation(resource: ResourceView, *, where: str, expected: str, found: object, do: str) -> str:
     """The sentence of every refusal. where: the property, or what is missing beside the resource."""
     return f"{resource}, {where}: expected {expected}, found {found}. {do}"
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .resource_view import UNKNOWN, Rule, Seen, complaint, from_json, is_set
+from .resource_view import UNKNOWN, ResourceView, Rule, from_json, is_set, violation
 
 WANTED = ("platform", "environment", "managed_by")
 
 
-def is_tagged(resource: Seen) -> Iterator[str]:
+def is_tagged(resource: ResourceView) -> Iterator[str]:
     """Every resource of AWS has our tags: from its provider's defaultTags, or its own."""
     if not resource.kind.startswith("aws:"):
         return
     missing = [name for name in WANTED if not is_set(tag(resource, name))]
     if missing:
-        yield complaint(
+        yield violation(
             resource,
             where="tags",
             expected=", ".join(WANTED),
@@ -25,7 +25,7 @@ def is_tagged(resource: Seen) -> Iterator[str]:
         )
 
 
-def tag(resource: Seen, name: str) -> Any:
+def tag(resource: ResourceView, name: str) -> Any:
     """A tag as AWS will have it: the resource's own, else its provider's. UNKNOWN when the preview cannot tell."""
     # the provider's settings travel as JSON
     defaults = from_json((resource.provider or {}).get("defaultTags")) or {}

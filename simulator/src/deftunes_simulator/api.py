@@ -22,7 +22,7 @@ from .catalogue import open_catalogue
 from .config import WorldConfig
 from .connections import Connections
 from .errors import ConfigError
-from .faults import Fault, FaultBoard, Interruption
+from .faults import Fault, FaultInjector, Interruption
 from .http_body import Break, CleanEnd, Reset, Stall, array_chunks, broken_chunks
 from .people import People
 from .record_faults import tamper
@@ -54,7 +54,7 @@ class Shop:
         self.calendar: Calendar = config.calendar()
         self.people = People(config, self.calendar)
         self.sales = Sales(config, self.calendar, self.people, open_catalogue(config))
-        self.board = FaultBoard(config.seed, [Fault.parse(text) for text in config.faults])
+        self.board = FaultInjector(config.seed, [Fault.parse(text) for text in config.faults])
 
     def reply(self, request: Request, endpoint: str, days: Days | None) -> Response:
         """Answer one request, or spoil the answer as the fault board decides."""

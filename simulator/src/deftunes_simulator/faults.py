@@ -190,7 +190,7 @@ class Rule:
         self.requests += 1
         return number if self.fault.times is None or number < self.fault.times else None
 
-    def strikes(self, word: int) -> bool:
+    def fires(self, word: int) -> bool:
         """Decide by a 64 bit word, and count."""
         hit = word < self.fault.probability * WORD
         self.injected += hit
@@ -213,7 +213,7 @@ class Verdict:
     record_rules: tuple[Rule, ...]
 
 
-class FaultBoard:
+class FaultInjector:
     """The rules in force in one API process, and what they did so far."""
 
     def __init__(self, seed: int, faults: Sequence[Fault]) -> None:
@@ -243,7 +243,7 @@ class FaultBoard:
                 record_rules.append(rule)
                 continue
             words = draw(rule.salt, number)
-            if interruption is None and rule.strikes(words[0]):
+            if interruption is None and rule.fires(words[0]):
                 record = words[1] % 20 if rule.fault.record is None else rule.fault.record
                 interruption = Interruption(rule.fault, record)
         return Verdict(interruption, tuple(record_rules))

@@ -14,7 +14,7 @@ from . import names
 from .calendar import Calendar, Span, walk
 from .config import WorldConfig
 from .places import PLACES
-from .seeded_draws import UuidMint, domain_salt, draw
+from .seeded_draws import UuidFactory, domain_salt, draw
 
 _SCATTER_E5 = 6_000  # people live within about 6 km of the centre
 
@@ -34,7 +34,7 @@ class People:
         """Prepare the tables; no user is generated yet."""
         self._calendar = calendar
         self._salt = domain_salt(config.seed, "users")
-        self._mint = UuidMint(config.seed, "user")
+        self._uuids = UuidFactory(config.seed, "user")
         self._first = {region: [as_json(name) for name in some] for region, some in names.FIRST_NAMES.items()}
         self._last = {region: [as_json(name) for name in some] for region, some in names.LAST_NAMES.items()}
         self._odd = [(as_json(first), as_json(last)) for first, last in names.ODD_PEOPLE]
@@ -47,7 +47,7 @@ class People:
 
     def user_id(self, number: int) -> bytes:
         """Return the UUID of user ``number`` (counted over the whole world)."""
-        return self._mint.text(number)
+        return self._uuids.text(number)
 
     def records(self, spans: Iterable[Span]) -> Iterator[bytes]:
         """Yield the JSON records of the users who signed up in the spans, earliest first."""
@@ -81,7 +81,7 @@ class People:
         return (
             b'{"user_id":"%b","user_name":%b,"user_lastname":%b,"user_location":["%.5f","%.5f",%b],"user_since":"%b"}'
             % (
-                self._mint.text(number),
+                self._uuids.text(number),
                 first,
                 last,
                 latitude / 100_000,

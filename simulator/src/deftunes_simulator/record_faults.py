@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from .faults import FIELDS, Fault, Rule
-from .seeded_draws import UuidMint, draw_for
+from .seeded_draws import UuidFactory, draw_for
 
 _LATE_DAYS = 3
 _EARLIEST_DAY = date.min + timedelta(days=_LATE_DAYS + 1)  # there is no day before year 1
@@ -26,17 +26,17 @@ _REMOVABLE = {endpoint: tuple(name for name in names if name != "session_items")
 
 def tamper(records: Iterator[bytes], rules: Sequence[Rule], first_day: date | None, seed: int) -> Iterator[bytes]:
     """Apply the record faults to a reply; ``first_day`` is the asked start (None: no interval asked)."""
-    mint = UuidMint(seed, "late session")
+    uuids = UuidFactory(seed, "late session")
     for record in records:
         result = [record]
         for rule in rules:
             words = draw_for(rule.salt, record)
-            if not rule.strikes(words[0]):
+            if not rule.fires(words[0]):
                 continue
             if rule.fault.kind in ("duplicate_session", "duplicate_user"):
                 result.append(result[0])
             elif rule.fault.kind == "late_session":
-                result.append(_late(record, words, first_day or date(2020, 1, 1), mint))
+                result.append(_late(record, words, first_day or date(2020, 1, 1), uuids))
             else:
                 result[0] = _dumps(_spoil(json.loads(result[0]), rule.fault, words))
         yield from result
@@ -46,10 +46,10 @@ def _dumps(record: dict[str, Any]) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _late(record: bytes, words: Sequence[int], first_day: date, mint: UuidMint) -> bytes:
+def _late(record: bytes, words: Sequence[int], first_day: date, uuids: UuidFactory) -> bytes:
     """Return a session of the same buyer and basket, up to three days before the interval."""
     session = json.loads(record)
-    session["session_id"] = mint.text(words[1]).decode()
+    session["session_id"] = uuids.text(words[1]).decode()
     first_day = max(first_day, _EARLIEST_DAY)
     back = timedelta(microseconds=1 + words[2] % (_LATE_DAYS * _US_PER_DAY))
     session["session_start_time"] = (datetime.combine(first_day, time()) - back).isoformat(timespec="microseconds")

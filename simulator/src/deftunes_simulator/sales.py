@@ -13,7 +13,7 @@ from . import names
 from .calendar import Calendar, Moment, Month, Span, walk
 from .config import WorldConfig
 from .people import People, as_json
-from .seeded_draws import WORD_MASK, UuidMint, domain_salt, draw
+from .seeded_draws import WORD_MASK, UuidFactory, domain_salt, draw
 from .songs import Catalogue
 
 _MONTH_SHIFT = 40  # a month holds fewer than 2**40 sessions
@@ -45,7 +45,7 @@ class Sales:
         self._salt = domain_salt(config.seed, "sessions")
         self._item_salt = domain_salt(config.seed, "items")
         self._price_salt = domain_salt(config.seed, "prices")
-        self._mint = UuidMint(config.seed, "session")
+        self._uuids = UuidFactory(config.seed, "session")
         self._agents = [as_json(agent) for agent in names.USER_AGENTS]
         self._no_likes = {Month.parse(text) for text in config.no_likes_months}
         self._day_zero = calendar.months[0].first_ordinal
@@ -111,7 +111,7 @@ class Sales:
             items.append(text)
         return b'{"user_id":"%b","session_id":"%b","session_items":[%b],"user_agent":%b,"session_start_time":"%b"}' % (
             self._people.user_id(buyers * who >> 32),
-            self._mint.text(base | moment.number),
+            self._uuids.text(base | moment.number),
             b",".join(items),
             self._agents[words[3] % len(self._agents)],
             moment.stamp,

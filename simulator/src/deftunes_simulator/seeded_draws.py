@@ -43,7 +43,7 @@ def scramble(number: int) -> int:
     return number ^ (number >> 31)
 
 
-class UuidMint:
+class UuidFactory:
     """Turns record numbers into version 4 shaped UUIDs that cannot collide.
 
     All 64 bits of the scrambled number are kept in the text, so two numbers below 2**64 never share a
@@ -51,7 +51,7 @@ class UuidMint:
     """
 
     def __init__(self, seed: int, domain: str) -> None:
-        """Prepare the mint for one kind of record of one world."""
+        """Prepare the factory for one kind of record of one world."""
         self._offset = int.from_bytes(domain_salt(seed, f"uuid/{domain}")[:8], "little")
 
     def text(self, number: int) -> bytes:

@@ -116,7 +116,7 @@ class World:
                 self.database.discard()
         finally:
             if self._api is not None:
-                _dismiss(self._api)
+                _terminate(self._api)
                 self._api = None
             if self._report is not None:
                 self._report.close()
@@ -193,7 +193,7 @@ class World:
         return int(answer["port"])
 
 
-def _dismiss(api: subprocess.Popen[str]) -> None:
+def _terminate(api: subprocess.Popen[str]) -> None:
     """Close the pipe that keeps the API alive; kill it if it does not leave."""
     if api.stdin is not None:
         with suppress(BrokenPipeError):

@@ -1,5 +1,5 @@
 {{/* Contradictions the schema cannot see. Each sentence says what to do. Called once, by the settings. */}}
-{{- define "deftunes.refuse" -}}
+{{- define "deftunes.validate" -}}
 {{- $v := .Values -}}
 {{- if not $v.credentials.existingSecret -}}
 {{- fail "credentials.existingSecret is empty: make a Secret with the key songs-dsn in this namespace and name it; the chart never makes one" -}}
@@ -49,7 +49,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and (eq $v.environment "production") $v.networkPolicy.enabled -}}
-{{- include "deftunes.refuseEverywhere" $v -}}
+{{- include "deftunes.validateEgress" $v -}}
 {{- end -}}
 {{- if eq $v.serving.target "redshift" -}}
 {{- if not (and $v.redshift.host (or $v.redshift.user (eq $v.redshift.auth "iam"))) -}}
@@ -68,7 +68,7 @@
 {{- end -}}
 {{- end -}}
 {{- if $v.airflow.enabled -}}
-{{- include "deftunes.refuseAirflow" $v -}}
+{{- include "deftunes.validateAirflow" $v -}}
 {{- end -}}
 {{- $own := include "deftunes.settings" . | fromYaml -}}
 {{- range $name, $_ := $v.extraSettings -}}
@@ -79,7 +79,7 @@
 {{- end -}}
 
 {{/* Openings of a production that lead everywhere: the internet, a half of it, or any network wider than /8. */}}
-{{- define "deftunes.refuseEverywhere" -}}
+{{- define "deftunes.validateEgress" -}}
 {{- $egress := .networkPolicy.egress -}}
 {{- $used := list "aws" "api" "songs" -}}
 {{- if or .airflow.enabled .spark.executors.enabled -}}{{- $used = append $used "kubernetes" -}}{{- end -}}
@@ -109,7 +109,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "deftunes.refuseAirflow" -}}
+{{- define "deftunes.validateAirflow" -}}
 {{- $evaluation := .evaluation.enabled -}}
 {{- with .airflow -}}
 {{- if not .existingSecret -}}
