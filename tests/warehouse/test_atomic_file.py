@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 from deftunes_contract.errors import RetryableError, StageError
-from deftunes_serving.atomic_file import rebuilt
+from deftunes_serving.atomic_file import replace_on_success
 
 KILLED_AT = {
     "copied": "showcase.shutil.copy = lambda *a, real=atomic_file.shutil.copy: (real(*a), die())",
@@ -36,7 +36,7 @@ def die():
 """
 
 PUT_NEW_FILE = """
-with atomic_file.rebuilt(Path(sys.argv[1]), 10) as copy:
+with atomic_file.replace_on_success(Path(sys.argv[1]), 10) as copy:
     copy.write_bytes(Path(sys.argv[2]).read_bytes())
 """
 
@@ -159,8 +159,12 @@ def test_waiting_names_the_holder_and_ends(tmp_path):
     file.write_bytes(b"old")
     mine = os.getpid()
     held = rf"another build \(process {mine}\) has held .*serving\.duckdb\.lock"
-    with rebuilt(file, 1), structlog.testing.capture_logs() as logs, pytest.raises(RetryableError, match=held):
-        rebuilt(file, 0.5).__enter__()
+    with (
+        replace_on_success(file, 1),
+        structlog.testing.capture_logs() as logs,
+        pytest.raises(RetryableError, match=held),
+    ):
+        replace_on_success(file, 0.5).__enter__()
     assert logs[0]["event"] == f"waiting for another build, process {mine}"
 
 
@@ -170,7 +174,7 @@ def test_the_next_build_goes_on_as_soon_as_the_lock_is_free(tmp_path):
     order = []
 
     def hold():
-        with rebuilt(file, 10) as copy:
+        with replace_on_success(file, 10) as copy:
             order.append("first")
             entered.set()
             time.sleep(0.5)
@@ -180,7 +184,7 @@ def test_the_next_build_goes_on_as_soon_as_the_lock_is_free(tmp_path):
     holder = threading.Thread(target=hold)
     holder.start()
     entered.wait()
-    with rebuilt(file, 10) as copy:
+    with replace_on_success(file, 10) as copy:
         order.append(copy.read_bytes().decode())
     holder.join()
     assert order == ["first", "first"]  # the second saw what the first had made
@@ -191,7 +195,7 @@ def test_a_failure_leaves_the_file_and_no_copy(tmp_path):
     file.write_bytes(b"old")
 
     def fail():
-        with rebuilt(file, 1) as copy:
+        with replace_on_success(file, 1) as copy:
             copy.write_bytes(b"half")
             copy.with_name(f"{copy.name}.wal").write_bytes(b"log")
             raise KeyError("a model failed")
@@ -207,7 +211,7 @@ def test_a_database_that_was_left_open_is_not_published(tmp_path):
     file.write_bytes(b"old")
 
     def leave_open():
-        with rebuilt(file, 1) as copy:
+        with replace_on_success(file, 1) as copy:
             copy.with_name(f"{copy.name}.wal").write_bytes(b"log")
 
     with pytest.raises(StageError, match="left its database open"):
@@ -219,7 +223,7 @@ def test_a_file_that_another_program_writes_is_left_alone(tmp_path):
     file = tmp_path / "serving.duckdb"
     file.write_bytes(b"old")
     (tmp_path / "serving.duckdb.wal").write_bytes(b"log")
-    with pytest.raises(RetryableError, match=r"serving\.duckdb\.wal exists"), rebuilt(file, 1):
+    with pytest.raises(RetryableError, match=r"serving\.duckdb\.wal exists"), replace_on_success(file, 1):
         pytest.fail("a build on a file that is being written")
 
 
@@ -229,7 +233,7 @@ def test_copies_of_killed_builds_are_removed_and_nothing_else(tmp_path):
     others = [tmp_path / "building.1-abc.other.duckdb", tmp_path / "building.txt"]
     for path in (*stale, *others):
         path.write_bytes(b"x")
-    with rebuilt(file, 1) as copy:
+    with replace_on_success(file, 1) as copy:
         copy.write_bytes(b"new")
     assert [path.exists() for path in (*stale, *others)] == [False, False, True, True]
     assert file.read_bytes() == b"new"
@@ -239,6 +243,6 @@ def test_the_file_keeps_its_permissions(tmp_path):
     file = tmp_path / "serving.duckdb"
     file.write_bytes(b"old")
     file.chmod(0o664)
-    with rebuilt(file, 1) as copy:
+    with replace_on_success(file, 1) as copy:
         copy.write_bytes(b"new")
     assert file.stat().st_mode & 0o777 == 0o664

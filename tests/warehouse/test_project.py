@@ -59,13 +59,13 @@ def test_a_model_is_described_beside_it_and_says_its_grain(model):
 @pytest.mark.parametrize("model", sorted(name for name in MODELS if not name.startswith(("stg_", "int_"))))
 def test_the_star_and_the_views_have_key_and_completeness_tests(model):
     kinds = {kind for test in described(model)["data_tests"] for kind in test if kind != "config"}
-    if model in VIEWS:  # adds_up looks for nulls too, and at a key of one column
-        assert {"adds_up"} == kinds - {"one_row_per"}
+    if model in VIEWS:  # sums_to_fact looks for nulls too, and at a key of one column
+        assert {"sums_to_fact"} == kinds - {"unique_combination_of_columns"}
     elif model == "fact_session":
-        assert "complete" in kinds
+        assert "not_null_columns" in kinds
         assert (PROJECT / "tests" / "fact_session_has_one_row_per_item.sql").is_file()
     else:
-        assert {"one_row_per", "complete"} <= kinds
+        assert {"unique_combination_of_columns", "not_null_columns"} <= kinds
 
 
 def test_contracts_are_enforced_for_the_star_and_the_views():

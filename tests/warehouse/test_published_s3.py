@@ -13,7 +13,7 @@ from pyiceberg.catalog.glue import GlueCatalog
 from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.lake_views import attach
-from deftunes_serving.s3_file import brought, client_of, fetch
+from deftunes_serving.s3_file import client_of, fetch, synced_copy
 from deftunes_serving.settings import ServingSettings
 
 SECRET = "it's a secret"
@@ -133,8 +133,8 @@ def test_of_two_builds_at_once_one_is_public_and_the_other_says_so(distant, tmp_
         refused = pytest.raises(
             RetryableError, match="newer s3://shop/show/serving.duckdb while this one worked.*again"
         )
-        with refused, brought(distant, uri, mine):
-            with brought(distant, uri, theirs):
+        with refused, synced_copy(distant, uri, mine):
+            with synced_copy(distant, uri, theirs):
                 theirs.write_bytes(f"theirs {first}".encode())
             mine.write_bytes(b"mine")
         assert distant.get_object(Bucket="shop", Key="show/serving.duckdb")["Body"].read() == f"theirs {first}".encode()
@@ -142,7 +142,7 @@ def test_of_two_builds_at_once_one_is_public_and_the_other_says_so(distant, tmp_
 
 def test_a_build_that_fails_has_put_nothing(distant, tmp_path):
     distant.put_object(Bucket="shop", Key="show/serving.duckdb", Body=b"as it was")
-    with pytest.raises(FileExistsError), brought(distant, "s3://shop/show/serving.duckdb", tmp_path / "file"):
+    with pytest.raises(FileExistsError), synced_copy(distant, "s3://shop/show/serving.duckdb", tmp_path / "file"):
         (tmp_path / "file").touch(exist_ok=False)  # it was brought: the build fails here
     assert distant.get_object(Bucket="shop", Key="show/serving.duckdb")["Body"].read() == b"as it was"
 

@@ -1,15 +1,15 @@
 {# The few places where DuckDB and Redshift differ; models hold none of them. #}
 
 {# Integer division that truncates; operands are integers and not negative. #}
-{% macro divided(numerator, denominator) -%}
-    {{ return(adapter.dispatch('divided', 'deftunes')(numerator, denominator)) }}
+{% macro int_divide(numerator, denominator) -%}
+    {{ return(adapter.dispatch('int_divide', 'deftunes')(numerator, denominator)) }}
 {%- endmacro %}
 
-{% macro default__divided(numerator, denominator) -%}
+{% macro default__int_divide(numerator, denominator) -%}
     (({{ numerator }}) / ({{ denominator }}))
 {%- endmacro %}
 
-{% macro duckdb__divided(numerator, denominator) -%}
+{% macro duckdb__int_divide(numerator, denominator) -%}
     (({{ numerator }}) // ({{ denominator }}))
 {%- endmacro %}
 
@@ -23,5 +23,5 @@
     {%- set zeros = "0" * (decimals - 1) -%}
     {%- set whole = "cast((" ~ amount ~ ") * 1" ~ "0" ~ zeros ~ " as bigint)" -%}
     {%- set unit = "cast(0." ~ zeros ~ "1 as decimal(" ~ (decimals + 1) ~ ", " ~ decimals ~ "))" -%}
-    cast({{ divided("2 * " ~ whole ~ " + " ~ count, "2 * " ~ count) }} * {{ unit }} as decimal(38, {{ decimals }}))
+    cast({{ int_divide("2 * " ~ whole ~ " + " ~ count, "2 * " ~ count) }} * {{ unit }} as decimal(38, {{ decimals }}))
 {%- endmacro %}

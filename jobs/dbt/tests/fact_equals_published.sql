@@ -1,6 +1,6 @@
 {#
   Every interval of this run: as many items and as much money in the fact as published. After a full load this holds
-  for all intervals there are. Together with adds_up it carries the money from the lake to each BI view.
+  for all intervals there are. Together with sums_to_fact it carries the money from the lake to each BI view.
 #}
 with published as (
 
@@ -9,7 +9,7 @@ with published as (
         count(*) as items,
         sum(price) as amount
     from {{ source('deftunes_transform', 'sessions') }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
     group by ingest_on
 
 ),
@@ -21,7 +21,7 @@ served as (
         count(*) as items,
         sum(price) as amount
     from {{ ref('fact_session') }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
     group by ingest_on
 
 )

@@ -1,11 +1,11 @@
 {#
-  The fact's grain: an item of an asked interval is in the fact once, in whichever interval its copy may lie.
+  The fact's grain: an item of an requested interval is in the fact once, in whichever interval its copy may lie.
 #}
 with asked as (
 
     select distinct session_id
     from {{ ref('fact_session') }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
 
 )
 

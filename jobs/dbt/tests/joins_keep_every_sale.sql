@@ -1,5 +1,5 @@
 {#
-  No fan-out and no loss where the fact meets its dimensions: every item of the asked intervals comes out as often as it
+  No fan-out and no loss where the fact meets its dimensions: every item of the requested intervals comes out as often as it
   went in.
 #}
 with sold as (
@@ -9,7 +9,7 @@ with sold as (
         item_no,
         count(*) as times
     from {{ ref('fact_session') }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
     group by session_id, item_no
 
 ),
@@ -21,7 +21,7 @@ joined as (
         item_no,
         count(*) as times
     from {{ ref('int_sales') }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
     group by session_id, item_no
 
 )

@@ -1,7 +1,7 @@
 {#
   What this build says it changed is what it changed: month by month, to the cent.
 #}
-{% set before = served('fact_session') %}
+{% set before = public_relation('fact_session') %}
 
 with told as (
 
@@ -12,7 +12,7 @@ with told as (
     from {{ ref('restatement') }}
     where
         restated_at = cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
-        and {{ in_asked_intervals('ingest_on') }}
+        and {{ in_requested_intervals('ingest_on') }}
     group by ingest_on
 
 ),
@@ -24,7 +24,7 @@ before as (
         count(*) as items,
         sum(price) as amount
     from {{ before or ref('fact_session') }}
-    where {{ in_asked_intervals('ingest_on') if before else '1 = 0' }}
+    where {{ in_requested_intervals('ingest_on') if before else '1 = 0' }}
     group by ingest_on
 
 ),
@@ -36,7 +36,7 @@ now as (
         count(*) as items,
         sum(price) as amount
     from {{ ref('fact_session') }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
     group by ingest_on
 
 )

@@ -169,12 +169,12 @@ def test_an_empty_home_has_a_page_that_says_what_to_do(tmp_path: Path) -> None:
     seen = words(source)
     assert "nothing to verify yet" in seen
     assert "run deftunes demo" in seen
-    for explained in (
+    for translate_errors in (
         "No sales are in the serving tables", "No artist has sold anything yet", "No purchase carries a like",
         "No session has been published yet", "there is nothing to compare", "No gate has judged anything yet",
         "No row of a published month was set aside", "No run is on record",
     ):  # fmt: skip
-        assert explained in seen
+        assert translate_errors in seen
     assert "plotly.js v" not in source, "no charts, no five megabytes"
 
 

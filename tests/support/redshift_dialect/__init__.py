@@ -4,10 +4,10 @@ SQL ─► sqlglot's Redshift grammar ─► walked for the gaps below ─► on
 A list of known gaps is no emulator: what is not listed may still be refused, and numbers are not looked at.
 
 Looked up and let through: `::`, `date '...' - 1`, interval literals (months too), ANY_VALUE, NULLS FIRST and LAST in a
-window (the window syntax names them, although the page of unsupported features does too), several COUNT(DISTINCT) in
-one SELECT, a NOT EXISTS that names the block around it (an anti-join, as in has_member.sql), ROW_NUMBER and RANK
-without ORDER BY. QUALIFY, GROUP BY ALL and EXCLUDE are Redshift's too, but not PostgreSQL's, on which the project's SQL
-is rehearsed: they are found.
+window (the window syntax names them, though the page of unsupported features does too), several COUNT(DISTINCT) in
+one SELECT, a NOT EXISTS that names the block around it (an anti-join, as in relationships_where.sql), ROW_NUMBER and
+RANK without ORDER BY. QUALIFY, GROUP BY ALL and EXCLUDE are Redshift's too, but not PostgreSQL's, on which the
+project's SQL is rehearsed: they are found.
 """
 
 from __future__ import annotations

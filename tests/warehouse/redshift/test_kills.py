@@ -19,7 +19,7 @@ POINTS = (
     (r"create table\s+\S*deftunes_building\S*dim_users", 1),
     (r"insert into \S*deftunes_building\S*fact_session", 1),
     (r"create view \S*deftunes_building\S*sales_per_artist_vw", 1),
-    (r"has_member|not exists \(", 2),
+    (r"relationships_where|not exists \(", 2),
     (r"^delete from deftunes_serving\.dim_users", 1),
     (r"^insert into deftunes_serving\.fact_session", 1),
     (COMMIT, 1),

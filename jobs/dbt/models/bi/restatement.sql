@@ -1,6 +1,6 @@
 {{
     config(
-        materialized=outlived(),
+        materialized=persistent_materialization(),
         incremental_strategy='append',
         full_refresh=false,
         on_schema_change='fail',
@@ -12,7 +12,7 @@
 -- public before is no restatement. Both sides are read with the catalogue of now: a new spelling of an artist moves no
 -- money; the buyer's country is the one that each side showed.
 
-{% set sold_before, buyers_before = served('fact_session'), served('dim_users') %}
+{% set sold_before, buyers_before = public_relation('fact_session'), public_relation('dim_users') %}
 
 with artists as (
 
@@ -29,7 +29,7 @@ sales_before as (
         artist_id,
         price
     from {{ sold_before }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
 
 ),
 
@@ -99,7 +99,7 @@ shown_now as (
         count(*) as items,
         sum(price) as sales
     from {{ ref('int_sales') }}
-    where {{ in_asked_intervals('ingest_on') }}
+    where {{ in_requested_intervals('ingest_on') }}
     group by 1, 2, 3
 
 ),

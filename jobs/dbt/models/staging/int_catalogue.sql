@@ -31,7 +31,7 @@ ranked as (
                 artist_name nulls last,
                 artist_mbid nulls last,
                 year nulls last
-        ) as place
+        ) as row_rank
     from latest_snapshot
 
 )
@@ -47,4 +47,4 @@ select
     artist_name,
     ingest_on as last_seen_on
 from ranked
-where place = 1
+where row_rank = 1

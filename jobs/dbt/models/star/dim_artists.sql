@@ -41,7 +41,7 @@ spellings as (
         row_number() over (
             partition by artist_id
             order by count(*) desc, length(artist_name), artist_name
-        ) as place
+        ) as row_rank
     from catalogue
     where trim(artist_name) <> ''
     group by artist_id, artist_name
@@ -55,7 +55,7 @@ chosen as (
         artist_name,
         sum(tracks) over (partition by artist_name) as tracks
     from spellings
-    where place = 1
+    where row_rank = 1
 
 ),
 
@@ -82,7 +82,7 @@ mbids as (
         row_number() over (
             partition by artist_id
             order by count(*) desc, artist_mbid
-        ) as place
+        ) as row_rank
     from catalogue
     where artist_mbid is not null
     group by artist_id, artist_mbid
@@ -101,7 +101,7 @@ members as (
         on artists.artist_id = names.artist_id
     left join mbids
         on artists.artist_id = mbids.artist_id
-        and mbids.place = 1
+        and mbids.row_rank = 1
 
 ),
 

@@ -28,7 +28,7 @@ ranked as (
                 user_name nulls last,
                 place_name nulls last,
                 country_code nulls last
-        ) as place
+        ) as row_rank
     from users
 
 ),
@@ -45,12 +45,12 @@ reports as (
         cast(coalesce(country_code, {{ unknown_key() }}) as varchar(64)) as country_code,
         cast({{ dbt.dateadd('month', -1, 'ingest_on') }} as timestamp) as reported_from
     from ranked
-    where place = 1
+    where row_rank = 1
 
 ),
 
 -- While nothing changes, both numbers grow by one and their difference stays; partitions take null as equal to null
-stretches as (
+islands as (
 
     select
         *,
@@ -61,7 +61,7 @@ stretches as (
         - row_number() over (
             partition by user_id, user_lastname, user_name, user_since, place_name, country_code
             order by reported_from
-        ) as stretch
+        ) as island
     from reports
 
 ),
@@ -76,8 +76,8 @@ versions as (
         place_name,
         country_code,
         min(reported_from) as reported_from
-    from stretches
-    group by user_id, user_lastname, user_name, user_since, place_name, country_code, stretch
+    from islands
+    group by user_id, user_lastname, user_name, user_since, place_name, country_code, island
 
 ),
 

@@ -21,7 +21,7 @@ ranked as (
                 user_name nulls last,
                 place_name nulls last,
                 country_code nulls last
-        ) as place
+        ) as row_rank
     from users
 
 ),
@@ -36,7 +36,7 @@ members as (
         place_name,
         cast(coalesce(country_code, {{ unknown_key() }}) as varchar(64)) as country_code
     from ranked
-    where place = 1
+    where row_rank = 1
 
 ),
 

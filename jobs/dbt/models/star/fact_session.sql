@@ -1,6 +1,6 @@
 {{
     config(
-        materialized=outlived(),
+        materialized=persistent_materialization(),
         incremental_strategy='replace_intervals',
         on_schema_change='fail',
         dist='user_id',
@@ -12,7 +12,7 @@ with sessions as (
 
     select * from {{ ref('stg_sessions') }}
     {% if replaces_intervals() -%}
-    where {{ in_asked_partitions('ingest_on') }}
+    where {{ in_requested_partitions('ingest_on') }}
     {%- endif %}
 
 )

@@ -41,7 +41,7 @@ ranked as (
         rank() over (
             partition by songs.artist_id
             order by songs.ingest_on desc
-        ) as place
+        ) as row_rank
     from songs
     inner join departed
         on songs.artist_id = departed.artist_id
@@ -54,4 +54,4 @@ select
     artist_name,
     ingest_on as last_seen_on
 from ranked
-where place = 1
+where row_rank = 1

@@ -46,7 +46,7 @@ ranked as (
                 songs.artist_name nulls last,
                 songs.artist_mbid nulls last,
                 songs.year nulls last
-        ) as place
+        ) as row_rank
     from songs
     inner join departed
         on songs.track_id = departed.track_id
@@ -62,4 +62,4 @@ select
     artist_id,
     ingest_on as last_seen_on
 from ranked
-where place = 1
+where row_rank = 1

@@ -3,8 +3,8 @@
 Data flow: Iceberg `main` (read through DuckDB's views, or Redshift's external schema) -> staging -> star -> BI views.
 
 What protects the output: the embedded target is built in a copy that takes the serving file's name when every model
-and every test is done (`showcase`), Redshift's in a schema of its own whose rows become public in one transaction
-(`exchange`); builds wait for each other. Alone:
+and every test is done (`atomic_file`), Redshift's in a schema of its own whose rows become public in one transaction
+(`redshift_publish`); builds wait for each other. Alone:
 
     DEFTUNES_LAKE=/tmp/lake deftunes-dbt build --start 2020-01-01 --end 2020-02-01
 """
@@ -21,7 +21,7 @@ from deftunes_contract.entity import ENTITIES
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, new_parser, run_console, run_id_of, run_stage
-from deftunes_serving.build import Order, build
+from deftunes_serving.build import BuildRequest, build
 from deftunes_serving.compile import compile_offline
 from deftunes_serving.docs import generate
 from deftunes_serving.freshness import freshness
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--full-refresh", action="store_true", help="load every published interval, from nothing")
     one.add_argument("--select", nargs="+", default=[], metavar="MODEL", help="only these models and their tests (dbt)")
     add_allowances(one, *GUARDS["dbt"])
-    commands.add_parser("freshness", help="judge the age of the published tables; 65 when one is too old")
+    commands.add_parser("freshness", help="check the age of the published tables; 65 when one is too old")
     commands.add_parser("docs", help="write dbt's documentation site of what is served")
     other = commands.add_parser("compile", help="parse the project and write the SQL of a target; needs no connection")
     other.add_argument("--target", choices=("embedded", "redshift"), default="embedded", help="default: embedded")
@@ -64,7 +64,7 @@ def work(argv: Sequence[str]) -> str:
     if arguments.command != "build":
         return {"freshness": freshness, "docs": generate}[arguments.command](from_environment(ServingSettings))
     start, end = parse_day(arguments.start, "--start"), parse_day(arguments.end, "--end")
-    order = Order(
+    request = BuildRequest(
         start=start,
         end=end,
         full_refresh=arguments.full_refresh,
@@ -72,7 +72,7 @@ def work(argv: Sequence[str]) -> str:
         allowances=allowances_of(arguments, ENTITIES, list(Interval.months(start, end))),
     )
     with structlog.contextvars.bound_contextvars(run_id=run_id_of(arguments)):
-        return build(from_environment(ServingSettings), order)
+        return build(from_environment(ServingSettings), request)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,7 +34,7 @@ log = structlog.get_logger("deftunes-dbt")
 
 
 @contextmanager
-def rebuilt(file: Path, lock_seconds: float) -> Iterator[Path]:
+def replace_on_success(file: Path, lock_seconds: float) -> Iterator[Path]:
     """Yield a copy of `file` (a path without a file when there is none yet) that becomes `file` when the block ends.
 
     When the block raises, the copy is removed and `file` is as it was, byte by byte. Raises RetryableError when another

@@ -4,8 +4,8 @@ Data flow: published tables -> (copy of the serving file, or schema deftunes_bui
 serving file, or schema deftunes_serving.
 
 Idempotent: a build replaces exactly the partitions of its months and rebuilds the dimensions from what is published
-now, so calling it again, for months in any order, gives the same tables. What protects a reader: `showcase` (embedded),
-`warehouse` and `exchange` (Redshift).
+now, so calling it again, for months in any order, gives the same tables. What protects a reader: `atomic_file`
+(embedded), `redshift` and `redshift_publish` (Redshift).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ import structlog
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
-from deftunes_serving.atomic_file import rebuilt
+from deftunes_serving.atomic_file import replace_on_success
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.departed import Departed, find_departed
 from deftunes_serving.lake_views import TABLES, quoted
-from deftunes_serving.redshift import BUILDING, SERVING, ask, building, connect, has_served
-from deftunes_serving.redshift_publish import EVERYTHING, exchange, relations_of
-from deftunes_serving.run_results import Outcome, explained, judge
+from deftunes_serving.redshift import BUILDING, SERVING, build_lock, connect, has_public, query
+from deftunes_serving.redshift_publish import EVERYTHING, publish, relations_of
+from deftunes_serving.run_results import Outcome, raise_for_results, translate_errors
 from deftunes_serving.runner import DbtProject
-from deftunes_serving.s3_file import brought, client_of
+from deftunes_serving.s3_file import client_of, synced_copy
 from deftunes_serving.settings import ServingSettings
 from deftunes_serving.shrinkage import DIMENSIONS, States, refuse_shrinkage
 
@@ -46,7 +46,7 @@ log = structlog.get_logger("deftunes-dbt")
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What to build: whole months [start, end); everything published with `full_refresh`; dbt selectors.
 
     allowances: entities of which readers may see fewer members than before.
@@ -67,7 +67,7 @@ class Order:
 
     @property
     def facts(self) -> str:
-        """All facts that readers will see after an exchange: those that are built now and those that stay."""
+        """All facts that readers will see after the publication: those that are built now and those that stay."""
         columns = "ingest_on, user_id, song_id, artist_id"
         return (
             f"(select {columns} from {BUILDING}.{FACT} where {self.partitions} union all "
@@ -76,7 +76,7 @@ class Order:
 
     @property
     def months(self) -> list[Interval]:
-        """The months that were asked for."""
+        """The requested months."""
         return list(Interval.months(self.start, self.end))
 
     @property
@@ -85,32 +85,32 @@ class Order:
         return {"start": self.start, "end": self.end}
 
 
-def build(settings: ServingSettings, order: Order) -> str:
+def build(settings: ServingSettings, request: BuildRequest) -> str:
     """Build and test; returns one sentence. Raises StageError with the state that readers see left as it was."""
     settings.check_target()
-    list(Interval.months(order.start, order.end))  # raises for a cut month
+    list(Interval.months(request.start, request.end))  # raises for a cut month
     began = time.monotonic()
     if settings.target == "embedded":
-        # asked here, before dbt: an absent catalog is the commonest mistake and must not look like a dbt error
+        # read here, before dbt: an absent catalog is the commonest mistake and must not look like a dbt error
         metadata_locations(settings, TABLES)
-        outcome, sales = _embedded(settings, order)
+        outcome, sales = _embedded(settings, request)
         place = _shown(settings)
     else:
-        outcome, sales = _redshift(settings, order)
+        outcome, sales = _redshift(settings, request)
         place = f"Redshift {settings.redshift_host}"
     for warning in outcome.warnings:
         log.warning(warning)
     return (
         f"built {outcome.models} models and passed {outcome.tests} tests ({len(outcome.warnings)} with warnings) for "
-        f"[{order.start}, {order.end}){sales} in {time.monotonic() - began:.1f} s: {place}"
+        f"[{request.start}, {request.end}){sales} in {time.monotonic() - began:.1f} s: {place}"
     )
 
 
-def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
+def _embedded(settings: ServingSettings, request: BuildRequest) -> tuple[Outcome, str]:
     with _serving(settings) as (copy, file):
         if not copy.exists():
             # the first build loads every interval there is, and its tests must look at every interval too
-            order = replace(order, full_refresh=True)
+            request = replace(request, full_refresh=True)
         began = datetime.now(UTC).replace(tzinfo=None)
         with _writable_name(copy) as name:
             environment = {
@@ -118,38 +118,38 @@ def _embedded(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
                 "DEFTUNES_DBT_SERVED": str(file),
                 "DEFTUNES_DBT_THREADS": str(settings.threads),
             }
-            results = _run(settings, order, environment, unchanged := f"{_shown(settings)} is as it was")
-            outcome = judge(results, unchanged)
+            results = _run(settings, request, environment, unchanged := f"{_shown(settings)} is as it was")
+            outcome = raise_for_results(results, unchanged)
         if file.exists():
-            _refuse_less_than(file, copy, settings, order, unchanged)
+            _refuse_less_than(file, copy, settings, request, unchanged)
         return outcome, _sales(copy, began)
 
 
-def _redshift(settings: ServingSettings, order: Order) -> tuple[Outcome, str]:
+def _redshift(settings: ServingSettings, request: BuildRequest) -> tuple[Outcome, str]:
     unchanged = f"{SERVING} of Redshift {settings.redshift_host} is as it was"
-    if order.select:
+    if request.select:
         raise UsageError(
             "--select: a build for Redshift makes the whole state anew; select models of the embedded target"
         )
-    with building(settings) as holder:
-        if not has_served(holder, FACT):
+    with build_lock(settings) as holder:
+        if not has_public(holder, FACT):
             # see _embedded
-            order = replace(order, full_refresh=True)
-        results = _run(settings, order, {"DEFTUNES_DBT_THREADS": str(settings.threads)}, unchanged)
-        outcome = judge(results, unchanged)
+            request = replace(request, full_refresh=True)
+        results = _run(settings, request, {"DEFTUNES_DBT_THREADS": str(settings.threads)}, unchanged)
+        outcome = raise_for_results(results, unchanged)
         # a connection of its own: the holder's transaction is as old as its lock and does not see what was built since
         with closing(connect(settings)) as reader:
-            query = partial(ask, reader)
-            if all(has_served(reader, name) for name in (FACT, *(dimension.name for dimension in DIMENSIONS))):
-                states = States(SERVING, BUILDING, order.facts, order.partitions)
-                refuse_shrinkage(settings, query, states, order.months, order.allowances, unchanged)
-            exchanged = exchange(settings, holder, relations_of(results), order.partitions)
-            departed = _told(find_departed(query, SERVING))
-        sales = f", in them {exchanged.items:,} sales of {exchanged.amount:,} USD,"
-        return outcome, sales + _restated(exchanged.restated, exchanged.change) + departed
+            run_query = partial(query, reader)
+            if all(has_public(reader, name) for name in (FACT, *(dimension.name for dimension in DIMENSIONS))):
+                states = States(SERVING, BUILDING, request.facts, request.partitions)
+                refuse_shrinkage(settings, run_query, states, request.months, request.allowances, unchanged)
+            published = publish(settings, holder, relations_of(results), request.partitions)
+            departed = _told(find_departed(run_query, SERVING))
+        sales = f", in them {published.items:,} sales of {published.amount:,} USD,"
+        return outcome, sales + _restated(published.restated, published.change) + departed
 
 
-def _refuse_less_than(file: Path, copy: Path, settings: ServingSettings, order: Order, unchanged: str) -> None:
+def _refuse_less_than(file: Path, copy: Path, settings: ServingSettings, request: BuildRequest, unchanged: str) -> None:
     """Compare the built copy with the file that readers see; see shrinkage.py."""
     with duckdb.connect(str(copy), read_only=True) as connection:
         connection.execute(f"ATTACH {quoted(str(file))} AS served (READ_ONLY)")
@@ -157,13 +157,13 @@ def _refuse_less_than(file: Path, copy: Path, settings: ServingSettings, order: 
             "SELECT table_name FROM duckdb_tables() WHERE database_name = 'served' AND schema_name = $1", [SERVING]
         ).fetchall()
         if {FACT, *(dimension.name for dimension in DIMENSIONS)} <= {name for (name,) in found}:
-            states = States(f"served.{SERVING}", SERVING, f"{SERVING}.{FACT}", order.partitions)
+            states = States(f"served.{SERVING}", SERVING, f"{SERVING}.{FACT}", request.partitions)
             refuse_shrinkage(
                 settings,
                 lambda sql: connection.execute(sql).fetchall(),
                 states,
-                order.months,
-                order.allowances,
+                request.months,
+                request.allowances,
                 unchanged,
             )
 
@@ -171,13 +171,13 @@ def _refuse_less_than(file: Path, copy: Path, settings: ServingSettings, order: 
 @contextmanager
 def _serving(settings: ServingSettings) -> Iterator[tuple[Path, Path]]:
     """A copy of the serving file and the file, whose place it takes when the block ends: in a folder or in S3."""
-    if not settings.is_distant:
-        with rebuilt(settings.serving_file, settings.lock_seconds) as copy:
+    if not settings.is_remote:
+        with replace_on_success(settings.serving_file, settings.lock_seconds) as copy:
             yield copy, settings.serving_file
         return
     with tempfile.TemporaryDirectory(prefix="deftunes-serving-") as folder:
         file = Path(folder) / settings.serving_file
-        with brought(client_of(), settings.serving, file), rebuilt(file, settings.lock_seconds) as copy:
+        with synced_copy(client_of(), settings.serving, file), replace_on_success(file, settings.lock_seconds) as copy:
             yield copy, file
 
 
@@ -198,20 +198,22 @@ def _writable_name(file: Path) -> Iterator[Path]:
 
 
 def _shown(settings: ServingSettings) -> str:
-    return settings.serving if settings.is_distant else str(settings.serving_file)
+    return settings.serving if settings.is_remote else str(settings.serving_file)
 
 
-def _run(settings: ServingSettings, order: Order, environment: Mapping[str, str], unchanged: str) -> Sequence[Any]:
+def _run(
+    settings: ServingSettings, request: BuildRequest, environment: Mapping[str, str], unchanged: str
+) -> Sequence[Any]:
     """dbt's results, failures among them."""
     project = DbtProject(settings.dbt_project, settings.home, settings.target, environment)
     # unit tests judge the SQL, not the data: tests/warehouse runs them
     options = ["--exclude-resource-type", "unit_test"]
-    options += ["--full-refresh"] if order.full_refresh else []
-    if order.select:
+    options += ["--full-refresh"] if request.full_refresh else []
+    if request.select:
         # embedded staging is never stored, so whatever is built needs it built again
-        options += ["--select", *order.select, *(["path:models/staging"] if settings.target == "embedded" else [])]
-    with explained(f"dbt could not build {settings.dbt_project}; {unchanged}."):
-        return project.run("build", *options, variables=order.variables)
+        options += ["--select", *request.select, *(["path:models/staging"] if settings.target == "embedded" else [])]
+    with translate_errors(f"dbt could not build {settings.dbt_project}; {unchanged}."):
+        return project.run("build", *options, variables=request.variables)
 
 
 def _sales(file: Path, began: datetime) -> str:

@@ -1,7 +1,7 @@
 """The SQL of a target without a connection: proves that the project parses and compiles for it.
 
-Data flow: the project's files -> dbt parse + compile -> HOME/<target>/compiled/. No database is asked: the models ask
-for none while they compile with --full-refresh (macros/intervals.sql), and dbt is told not to look either.
+Data flow: the project's files -> dbt parse + compile -> HOME/<target>/compiled/. No database is read: the models query
+none while they compile with --full-refresh (macros/intervals.sql), and dbt is told not to look either.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 from deftunes_contract.errors import RetryableError
 from deftunes_serving.atomic_file import COPY_PREFIX
 from deftunes_serving.redshift import SERVING
-from deftunes_serving.run_results import explained, fault_of
+from deftunes_serving.run_results import error_class, translate_errors
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 
@@ -27,18 +27,18 @@ def generate(settings: ServingSettings) -> str:
         if settings.target == "embedded":
             environment["DEFTUNES_DBT_FILE"] = str(_copy(settings, Path(folder)))
         project = DbtProject(settings.dbt_project, settings.home, settings.target, environment)
-        with explained("the documentation cannot be written:"):
+        with translate_errors("the documentation cannot be written:"):
             project.run("docs generate", variables={"start": date(2020, 1, 1), "end": date(2020, 2, 1)})
     # dbt writes a catalogue without content when the database refused to describe itself
     catalog = json.loads((settings.home / settings.target / "catalog.json").read_text(encoding="utf-8"))
     if faults := catalog.get("errors"):
-        raise fault_of(str(faults[0]))(f"the documentation lacks what is served: {faults[0]}")
+        raise error_class(str(faults[0]))(f"the documentation lacks what is served: {faults[0]}")
     return f"documentation: {settings.home / settings.target / 'index.html'}; serve the folder to read it"
 
 
 def _copy(settings: ServingSettings, folder: Path) -> Path:
     """A copy of the serving file: dbt opens what it documents for writing."""
-    if settings.is_distant or not settings.serving_file.is_file():
+    if settings.is_remote or not settings.serving_file.is_file():
         raise RetryableError(
             f"expected a serving file in a folder, found none at {settings.serving or settings.serving_file}"
         )

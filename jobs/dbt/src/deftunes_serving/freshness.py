@@ -20,7 +20,7 @@ from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.lake_views import read_lake
-from deftunes_serving.run_results import explained, fault_of
+from deftunes_serving.run_results import error_class, translate_errors
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
 
@@ -33,7 +33,7 @@ log = structlog.get_logger("deftunes-dbt")
 def published_at(settings: ServingSettings) -> dict[str, datetime]:
     """Entity -> when its main last changed, UTC; NEVER for a table that is not there or has nothing on main.
 
-    Raises UsageError or RetryableError as `published.attach` does.
+    Raises UsageError or RetryableError as `lake_views.attach` does.
     """
     locations = metadata_locations(settings, ENTITIES)
     with duckdb.connect() as connection:
@@ -52,17 +52,17 @@ def _changed_at(connection: duckdb.DuckDBPyConnection, location: str | None) -> 
 
 
 def freshness(settings: ServingSettings) -> str:
-    """Judge the age of every published table; returns one sentence. Raises DataRejected for one that is too old."""
+    """Check the age of every published table; returns one sentence. Raises DataRejected for one that is too old."""
     settings.check_target()
     times = published_at(settings)
     project = DbtProject(settings.dbt_project, settings.home, settings.target)
     said = {name: f"{time:%Y-%m-%d %H:%M:%S}" for name, time in times.items()}
-    with explained("the age of the published tables cannot be judged:"):
+    with translate_errors("the age of the published tables cannot be checked:"):
         results = project.run("source freshness", variables={"published_at": said})
     ages = {result.node.name: str(result.status) for result in results}
     if broken := [r for r in results if str(r.status) == "runtime error"]:
-        raise fault_of(str(broken[0].message))(
-            f"the age of {broken[0].node.name} cannot be judged: {broken[0].message}"
+        raise error_class(str(broken[0].message))(
+            f"the age of {broken[0].node.name} cannot be checked: {broken[0].message}"
         )
     listed = ", ".join(f"{name} {said[name]} UTC ({ages[name]})" for name in sorted(ages))
     if "error" in ages.values():

@@ -1,7 +1,7 @@
 """The dbt-duckdb plugin of target `embedded`: what a build reads beside the copy that it works on.
 
 The published tables are the in-memory database `published_lake`; the state that readers see meanwhile is `served`
-(macros/served.sql), read only, absent before the first build.
+(macros/public.sql), read only, absent before the first build.
 
 dbt-duckdb loads this module by the name in profiles/profiles.yml when it connects.
 """

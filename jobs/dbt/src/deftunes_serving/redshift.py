@@ -1,11 +1,13 @@
 """Redshift while a build is at work: one build at a time, and a schema of its own for what is not public yet.
 
-Data flow: (lock) -> empty schema deftunes_building, external schema over the catalog -> the build -> `exchange`.
+Data flow: (lock) -> empty schema deftunes_building, external schema over the catalog -> the build ->
+`redshift_publish`.
 
 What protects a reader: dbt writes to deftunes_building and deftunes_staging only; deftunes_serving changes in the one
-transaction of `exchange`. What protects a build from another: an exclusive lock on `deftunes_staging.build_lock`, held
-by a transaction that lasts as long as the build. Redshift drops it when the connection ends, however it ends, and the
-exchange asks that connection before it commits, so a build that lost its lock publishes nothing.
+transaction of `redshift_publish`. What protects a build from another: an exclusive lock on
+`deftunes_staging.build_lock`, held by a transaction that lasts as long as the build. Redshift drops it when the
+connection ends, however it ends, and the publication queries that connection before it commits, so a build that lost
+its lock publishes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ BUILDING = "deftunes_building"
 SERVING = "deftunes_serving"
 """Schema that readers know."""
 STAGING = "deftunes_staging"
-"""Schema of staging views, and of what builds tell each other."""
+"""Schema of staging views, and of state shared by builds."""
 LOCK = f"{STAGING}.build_lock"
 APPLICATION = "deftunes-dbt"
 """Name of a build's connections, in Redshift's connection log."""
@@ -47,7 +49,7 @@ def connect(settings: ServingSettings) -> Connection:
     from dbt.adapters.redshift.connections import RedshiftCredentials, UserSSLMode, get_connection_method
     from dbt_common.helper_types import Port
 
-    _introduce()
+    _set_application_name()
     is_iam = settings.redshift_auth == "iam"
     credentials = RedshiftCredentials(
         method=("iam" if settings.redshift_user else "iam_role") if is_iam else "database",
@@ -74,7 +76,7 @@ def connect(settings: ServingSettings) -> Connection:
     return connection
 
 
-def _introduce() -> None:
+def _set_application_name() -> None:
     """Give the driver the application's name, which it would else look for among the source texts of the whole stack.
 
     Each of dbt's connections, one a node, would pay for that, and the connection log would name a module of dbt's.
@@ -91,7 +93,7 @@ def message_of(error: BaseException) -> str:
     return " ".join(str(said.get("M", said) if isinstance(said, dict) else said).split())
 
 
-def ask(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
+def query(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
     """Run one statement; returns its rows, none for one that has none."""
     with closing(connection.cursor()) as cursor:
         cursor.execute(sql, values or None)
@@ -99,7 +101,7 @@ def ask(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ..
 
 
 @contextmanager
-def building(settings: ServingSettings) -> Iterator[Connection]:
+def build_lock(settings: ServingSettings) -> Iterator[Connection]:
     """Hold the warehouse for one build: an empty deftunes_building, the external schema, nobody else at work.
 
     Yields the connection that holds the lock. Raises RetryableError when another build holds it for longer than
@@ -112,7 +114,7 @@ def building(settings: ServingSettings) -> Iterator[Connection]:
                 _create(holder, f"create table if not exists {LOCK} (held_by integer)")
             _lock(holder, settings)
             with closing(connect(settings)) as worker:
-                ask(worker, f"drop schema if exists {BUILDING} cascade")
+                query(worker, f"drop schema if exists {BUILDING} cascade")
                 for schema in (BUILDING, SERVING):
                     _create_schema(worker, schema)
                 _create(worker, external_schema(settings))
@@ -140,7 +142,7 @@ def external_schema(settings: ServingSettings) -> str:
     )
 
 
-def has_served(connection: Connection, relation: str) -> bool:
+def has_public(connection: Connection, relation: str) -> bool:
     """Whether readers have a relation of this name."""
     return _has_table(connection, SERVING, relation)
 
@@ -149,10 +151,10 @@ def _lock(holder: Connection, settings: ServingSettings) -> None:
     """Begin the transaction that holds the lock. Redshift has no NOWAIT: the server's own timeout ends the waiting."""
     began = time.monotonic()
     # 0 would mean for ever
-    ask(holder, f"set statement_timeout to {max(1, round(settings.lock_seconds * 1000))}")
-    ask(holder, "begin")
+    query(holder, f"set statement_timeout to {max(1, round(settings.lock_seconds * 1000))}")
+    query(holder, "begin")
     try:
-        ask(holder, f"lock table {LOCK}")
+        query(holder, f"lock table {LOCK}")
     except Exception as error:
         if not _is_of_driver(error):
             raise
@@ -160,28 +162,28 @@ def _lock(holder: Connection, settings: ServingSettings) -> None:
             f"another build has held {LOCK} of Redshift {settings.redshift_host} for {settings.lock_seconds:.0f} s; "
             f"nothing was built, run the same command again when it is done ({message_of(error)})"
         ) from None
-    ask(holder, "set statement_timeout to 0")
+    query(holder, "set statement_timeout to 0")
     if (waited := time.monotonic() - began) > 1:
         log.info(f"waited {waited:.0f} s for another build")
 
 
 def _create_schema(connection: Connection, name: str) -> None:
-    if not ask(connection, "select 1 from pg_namespace where nspname = %s", name):
+    if not query(connection, "select 1 from pg_namespace where nspname = %s", name):
         _create(connection, f"create schema if not exists {name}")
 
 
 def _create(connection: Connection, statement: str) -> None:
     """Run `create ... if not exists`; of two builds that do so at once the server may refuse one: it looks again."""
     try:
-        ask(connection, statement)
+        query(connection, statement)
     except Exception as error:
         if not _is_of_driver(error):
             raise
-        ask(connection, statement)
+        query(connection, statement)
 
 
 def _has_table(connection: Connection, schema: str, name: str) -> bool:
-    found = ask(
+    found = query(
         connection,
         "select 1 from pg_class join pg_namespace on pg_namespace.oid = pg_class.relnamespace "
         "where nspname = %s and relname = %s",

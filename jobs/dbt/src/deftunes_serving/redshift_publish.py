@@ -3,7 +3,7 @@
 Data flow: deftunes_building (whole dimensions, this build's rows of the fact and of the report, views) ->
 deftunes_serving.
 
-Tables are kept and their rows exchanged, so whoever reads sees the state before or after and waits for nothing: a
+Tables are kept and their rows replaced, so whoever reads sees the state before or after and waits for nothing: a
 dropped or renamed table would make readers and the build wait for each other, and Redshift has no way to move a table
 between schemas (ALTER TABLE has no SET SCHEMA). TRUNCATE is not used: it commits on the spot. Views are made anew only
 when their definition changed.
@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from deftunes_contract.errors import RetryableError, StageError
-from deftunes_serving.redshift import BUILDING, SERVING, STAGING, ask, connect, has_served, message_of
+from deftunes_serving.redshift import BUILDING, SERVING, STAGING, connect, has_public, message_of, query
 from deftunes_serving.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ KINDS: dict[str | None, Literal["whole", "intervals", "appended"]] = {
     "replace_intervals": "intervals",
     "append": "appended",
 }
-"""A table's incremental_strategy -> how its public rows are exchanged."""
+"""A table's incremental_strategy -> how its public rows are replaced."""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A model that was built: how its public rows are exchanged, its columns, a view's definition."""
+    """A model that was built: how its public rows are replaced, its columns, a view's definition."""
 
     name: str
     kind: Literal["whole", "intervals", "appended", "view"]
@@ -58,8 +58,8 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Exchanged:
-    """Items and money of the asked partitions, and what the build restated: how many sums, by how much in all."""
+class PublishResult:
+    """Items and money of the requested partitions, and what the build restated: how many sums, by how much in all."""
 
     items: int
     amount: Decimal
@@ -85,44 +85,48 @@ def _relation(node: Any) -> Relation:
     return Relation(node.name, KINDS[node.config.incremental_strategy], columns)
 
 
-def exchange(settings: ServingSettings, holder: Connection, relations: Sequence[Relation], asked: str) -> Exchanged:
-    """Make the built state public; returns what readers see of the asked partitions now.
+def publish(
+    settings: ServingSettings, holder: Connection, relations: Sequence[Relation], partition_filter: str
+) -> PublishResult:
+    """Make the built state public; returns what readers see of the requested partitions now.
 
-    `asked` is the condition on ingest_on that names the partitions which the build replaces. `holder` holds the build's
-    lock. Raises RetryableError when the lock was lost or the server refuses; deftunes_serving is as it was then.
+    `partition_filter` is the condition on ingest_on that names the partitions which the build replaces. `holder` holds
+    the build's lock. Raises RetryableError when the lock was lost or the server refuses; deftunes_serving is as it
+    was then.
     """
     with closing(connect(settings)) as connection:
         try:
-            ask(connection, f"create table if not exists {VIEWS} (name varchar(128), definition varchar(64))")
-            ask(connection, "begin")
+            query(connection, f"create table if not exists {VIEWS} (name varchar(128), definition varchar(64))")
+            query(connection, "begin")
             for relation in relations:
                 if relation.kind == "view":
                     _define(connection, relation)
                 else:
-                    _replace(connection, relation, asked)
+                    _replace(connection, relation, partition_filter)
             _grant(connection, settings)
-            ((items, amount),) = ask(
-                connection, f"select count(*), coalesce(sum(price), 0) from {SERVING}.fact_session where {asked}"
+            ((items, amount),) = query(
+                connection,
+                f"select count(*), coalesce(sum(price), 0) from {SERVING}.fact_session where {partition_filter}",
             )
-            ((restated, change),) = ask(
+            ((restated, change),) = query(
                 connection, f"select count(*), coalesce(sum(sales_change), 0) from {BUILDING}.restatement"
             )
             _still_held(holder)
-            ask(connection, "commit")
-            return Exchanged(items, Decimal(amount), restated, Decimal(change))
+            query(connection, "commit")
+            return PublishResult(items, Decimal(amount), restated, Decimal(change))
         except StageError:
             raise
         except Exception as error:
             raise RetryableError(
-                f"Redshift {settings.redshift_host} refused the exchange of {SERVING}: {message_of(error)}; it is as "
-                "it was, run the same command again"
+                f"Redshift {settings.redshift_host} refused the publication of {SERVING}: {message_of(error)}; it "
+                "is as it was, run the same command again"
             ) from error
 
 
 def _still_held(holder: Connection) -> None:
     """Raise RetryableError when the connection that holds the lock is gone: another build may be at work."""
     try:
-        ask(holder, "select 1")
+        query(holder, "select 1")
     except Exception as error:
         raise RetryableError(
             f"the connection that held the lock of this build broke ({message_of(error)}), another build may be at "
@@ -130,23 +134,25 @@ def _still_held(holder: Connection) -> None:
         ) from None
 
 
-def _replace(connection: Connection, relation: Relation, asked: str) -> None:
-    """Exchange a table's rows: all of them, those of the asked partitions, or none (appended)."""
+def _replace(connection: Connection, relation: Relation, partition_filter: str) -> None:
+    """Exchange a table's rows: all of them, those of the requested partitions, or none (appended)."""
     built, public = (_layout(connection, name) for name in (relation.source, relation.target))
     if built != public:
-        if public and (relation.kind == "appended" or (relation.kind == "intervals" and asked != EVERYTHING)):
+        if public and (
+            relation.kind == "appended" or (relation.kind == "intervals" and partition_filter != EVERYTHING)
+        ):
             raise StageError(_other_layout(relation))
         if public:
-            ask(connection, f"drop table {relation.target} cascade")
-        ask(connection, f"create table {relation.target} (like {relation.source})")
+            query(connection, f"drop table {relation.target} cascade")
+        query(connection, f"create table {relation.target} (like {relation.source})")
     elif relation.kind == "whole":
-        ask(connection, f"delete from {relation.target}")
+        query(connection, f"delete from {relation.target}")
     elif relation.kind == "intervals":
-        ask(connection, f"delete from {relation.target} where {asked}")
+        query(connection, f"delete from {relation.target} where {partition_filter}")
     columns = ", ".join(f'"{column}"' for column in relation.columns)
     # nothing but the partitions that were emptied may be filled
-    only = f" where {asked}" if relation.kind == "intervals" else ""
-    ask(connection, f"insert into {relation.target} ({columns}) select {columns} from {relation.source}{only}")
+    only = f" where {partition_filter}" if relation.kind == "intervals" else ""
+    query(connection, f"insert into {relation.target} ({columns}) select {columns} from {relation.source}{only}")
 
 
 def _other_layout(relation: Relation) -> str:
@@ -162,7 +168,7 @@ def _other_layout(relation: Relation) -> str:
 def _layout(connection: Connection, name: str) -> list[tuple[Any, ...]]:
     """A table's columns with their types, none for a table that does not exist."""
     schema, _, table = name.partition(".")
-    return ask(
+    return query(
         connection,
         "select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
         "from information_schema.columns where table_schema = %s and table_name = %s order by ordinal_position",
@@ -174,18 +180,18 @@ def _layout(connection: Connection, name: str) -> list[tuple[Any, ...]]:
 def _define(connection: Connection, relation: Relation) -> None:
     """Make a view, unless it stands with this very definition: making it would wait for all who read it."""
     definition = hashlib.sha256(relation.definition.encode()).hexdigest()
-    made = ask(connection, f"select definition from {VIEWS} where name = %s", relation.name)
-    # asked apart: Redshift does not join its catalogue with tables
-    if made == [(definition,)] and has_served(connection, relation.name):
+    made = query(connection, f"select definition from {VIEWS} where name = %s", relation.name)
+    # a query of its own: Redshift does not join its catalogue with tables
+    if made == [(definition,)] and has_public(connection, relation.name):
         return
-    ask(connection, f"drop view if exists {relation.target}")
-    ask(connection, f"create view {relation.target} as (\n{relation.definition}\n) with no schema binding")
-    ask(connection, f"delete from {VIEWS} where name = %s", relation.name)
-    ask(connection, f"insert into {VIEWS} values (%s, %s)", relation.name, definition)
+    query(connection, f"drop view if exists {relation.target}")
+    query(connection, f"create view {relation.target} as (\n{relation.definition}\n) with no schema binding")
+    query(connection, f"delete from {VIEWS} where name = %s", relation.name)
+    query(connection, f"insert into {VIEWS} values (%s, %s)", relation.name, definition)
 
 
 def _grant(connection: Connection, settings: ServingSettings) -> None:
     for reader in filter(None, settings.redshift_readers.split(",")):
         kind, _, name = reader.partition(":")
-        ask(connection, f"grant usage on schema {SERVING} to {kind} {name}")
-        ask(connection, f"grant select on all tables in schema {SERVING} to {kind} {name}")
+        query(connection, f"grant usage on schema {SERVING} to {kind} {name}")
+        query(connection, f"grant select on all tables in schema {SERVING} to {kind} {name}")

@@ -35,7 +35,7 @@ class Outcome:
     warnings: tuple[str, ...]
 
 
-def judge(results: Sequence[Any], unchanged: str) -> Outcome:
+def raise_for_results(results: Sequence[Any], unchanged: str) -> Outcome:
     """Read dbt's results (status, message, failures, node).
 
     `unchanged` says what a failure left as it was. Raises RetryableError or StageError when a model or test could not
@@ -43,7 +43,7 @@ def judge(results: Sequence[Any], unchanged: str) -> Outcome:
     """
     if broken := [result for result in results if result.status in ("error", "runtime error")]:
         first = "; ".join(f"{_kind(r)} {r.node.name}: {_message(r)}" for r in broken[:NAMED])
-        raise fault_of(first)(f"{_several(len(broken), 'model or test')} could not be run; {unchanged}. {first}")
+        raise error_class(first)(f"{_several(len(broken), 'model or test')} could not be run; {unchanged}. {first}")
     if failed := [result for result in results if result.status == "fail"]:
         found = "; ".join(_finding(result) for result in failed[:NAMED])
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
@@ -58,29 +58,29 @@ def judge(results: Sequence[Any], unchanged: str) -> Outcome:
     )
 
 
-def fault_of(message: str) -> type[StageError]:
+def error_class(message: str) -> type[StageError]:
     """RetryableError when a database's message speaks of the world, StageError when it speaks of the SQL."""
     return RetryableError if any(sign in message for sign in UNREACHABLE) else StageError
 
 
 @contextmanager
-def explained(beginning: str) -> Iterator[None]:
+def translate_errors(beginning: str) -> Iterator[None]:
     """What dbt or its database raises in the block becomes one of our errors; `beginning` opens its sentence.
 
-    Raises the StageError that dbt wrapped (see staged_cause), else RetryableError or StageError by fault_of.
+    Raises the StageError that dbt wrapped (see find_stage_error), else RetryableError or StageError by error_class.
     """
     try:
         yield
     except StageError:
         raise
     except Exception as error:
-        if staged := staged_cause(error):
+        if staged := find_stage_error(error):
             raise staged from None
         message = " ".join(str(error).split())
-        raise fault_of(message)(f"{beginning} {message}") from error
+        raise error_class(message)(f"{beginning} {message}") from error
 
 
-def staged_cause(error: BaseException) -> StageError | None:
+def find_stage_error(error: BaseException) -> StageError | None:
     """The StageError behind an error that dbt wrapped, e.g. one that the plugin raised while it attached the lake."""
     cause: BaseException | None = error
     while cause is not None:

@@ -25,7 +25,7 @@ from deftunes_serving.atomic_file import COPY_PREFIX
 
 SAY_EVERY_SECONDS = 3.0
 
-ALIKE_FOR_PARSING = {"DEFTUNES_DBT_FILE": f"{COPY_PREFIX}.duckdb", "DEFTUNES_DBT_THREADS": "2"}
+PARSE_ENV = {"DEFTUNES_DBT_FILE": f"{COPY_PREFIX}.duckdb", "DEFTUNES_DBT_THREADS": "2"}
 """A profile whose values differ from run to run makes dbt parse everything again; only the database's name matters."""
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -70,7 +70,7 @@ class DbtProject:
         which, state = (self.folder, self.target, schema), self._fingerprint()
         if which not in _PARSED or _PARSED[which][0] != state:
             began = time.monotonic()
-            with _environment({**ALIKE_FOR_PARSING, **({"DEFTUNES_DBT_SCHEMA": schema} if schema else {})}):
+            with _environment({**PARSE_ENV, **({"DEFTUNES_DBT_SCHEMA": schema} if schema else {})}):
                 _PARSED[which] = (state, self._invoke(None, "parse"))
             log.debug(f"parsed the dbt project in {time.monotonic() - began:.1f} s", project=str(self.folder))
         return _PARSED[which][1]
@@ -97,7 +97,7 @@ class DbtProject:
         # dbt's partial parse is kept per target: another target's profile would throw it away
         places = ("--target-path", str(self.home / self.target), "--log-path", str(self.home / "logs"))
         project = ("--project-dir", str(self.folder), "--profiles-dir", str(self.folder / "profiles"))
-        _spare_the_stack()
+        _patch_dbt_flag_lookup()
         progress = _Progress()
         runner = dbtRunner(manifest=manifest, callbacks=[progress])
         done = runner.invoke([*quiet, *files, *command.split(), *project, *places, "--target", self.target, *options])
@@ -110,7 +110,7 @@ class DbtProject:
         return done.result
 
 
-def _spare_the_stack() -> None:
+def _patch_dbt_flag_lookup() -> None:
     """Keep dbt from reading the source text of every frame on the stack, thirty times a command, in vain.
 
     It looks for the module that brings a behaviour flag, to name it in a warning, even where the flag names it itself

@@ -1,8 +1,8 @@
-"""The serving file in S3: brought here for a build, and put back only if nobody else did meanwhile.
+"""The serving file in S3: downloaded for a build, and put back only if nobody else did meanwhile.
 
-Data flow: s3://bucket/key -> a local file -> (showcase builds its successor) -> s3://bucket/key, in one put.
+Data flow: s3://bucket/key -> a local file -> (atomic_file builds its successor) -> s3://bucket/key, in one put.
 
-What protects it: the put names the object that was brought (If-Match), or that there was none (If-None-Match), so of
+What protects it: the put names the object that was downloaded (If-Match), or that there was none (If-None-Match), so of
 two builds at once one ends as temporary and changes nothing; a put is atomic, so a reader sees the old state or the new
 one; a killed build has put nothing.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LARGEST = 5 * 1024**3
 """Bytes of one put (Amazon S3 API reference, PutObject); puts in parts cannot be made on a condition everywhere."""
 LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409"})
-"""What S3 answers when the object is not the one that was brought."""
+"""What S3 answers when the object is not the one that was downloaded."""
 
 
 def client_of() -> S3Client:
@@ -34,7 +34,7 @@ def client_of() -> S3Client:
 
 
 def fetch(client: S3Client, uri: str, target: Path) -> str | None:
-    """Bring the object; returns its ETag, None (and no file) when there is none. Raises RetryableError."""
+    """Download the object; returns its ETag, None (and no file) when there is none. Raises RetryableError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, key = _place(uri)
@@ -51,7 +51,7 @@ def fetch(client: S3Client, uri: str, target: Path) -> str | None:
 
 
 @contextmanager
-def brought(client: S3Client, uri: str, target: Path) -> Iterator[None]:
+def synced_copy(client: S3Client, uri: str, target: Path) -> Iterator[None]:
     """The object at `target` while the block runs; what is there at its end is put in the object's place.
 
     Raises RetryableError when another build was first or S3 does not answer, StageError when the file is too large for

@@ -1,4 +1,4 @@
-"""Settings of the show-room: where the lake is, which warehouse is built, where dbt may write.
+"""Settings of serving: where the lake is, which warehouse is built, where dbt may write.
 
 Built once, in `__main__`; dbt reads the same names (profiles/profiles.yml), so plain `dbt` and `deftunes-dbt` agree.
 """
@@ -116,7 +116,7 @@ class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
     )
 
     @property
-    def is_distant(self) -> bool:
+    def is_remote(self) -> bool:
         """Whether the serving database is an object in S3, of which a build works on a local copy."""
         return in_s3(self.serving)
 
@@ -132,7 +132,7 @@ class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
                 )
             if "?" in name:
                 raise UsageError(f"DEFTUNES_SERVING: DuckDB cannot write a file with a '?' in its name, found {name!r}")
-            if self.is_distant:
+            if self.is_remote:
                 if not re.fullmatch(r"s3://[^/]+/(.+/)?[^/]+", self.serving):
                     raise UsageError(f"DEFTUNES_SERVING: expected s3://bucket/key, found {self.serving}")
                 return Path(name)
@@ -147,7 +147,7 @@ class ServingSettings(ProjectSettings, LakeSettings, WarehouseSettings):
     @property
     def home(self) -> Path:
         """See ProjectSettings; beside the serving file when there is one."""
-        if self.dbt_home is None and self.target == "embedded" and not self.is_distant:
+        if self.dbt_home is None and self.target == "embedded" and not self.is_remote:
             return self.serving_file.parent / ".dbt"
         return super().home
 

@@ -7,10 +7,10 @@
   required          columns that are never null
   valid             a condition that holds for every row
   key               the view's key, where it is one column
-  year, month       columns that tell when the sales of a row were made: with them only the asked months are looked
+  year, month       columns that tell when the sales of a row were made: with them only the requested months are looked
                     at, so that a month costs the same however much history there is
 #}
-{% test adds_up(model, amount, items=none, slack_per_item=0, required=[], valid=none, key=none, year=none, month=none) %}
+{% test sums_to_fact(model, amount, items=none, slack_per_item=0, required=[], valid=none, key=none, year=none, month=none) %}
 
 {% set sold_in = 'cast(extract(year from session_start_time) as integer)' %}
 {% set sold_month = 'cast(extract(month from session_start_time) as integer)' if month else none %}
@@ -25,7 +25,7 @@ with shown as (
         count(case when {{ (required or ['1']) | join(' is null or ') }} is null then 1 end) as incomplete_rows,
         count(case when not ({{ valid or '1 = 1' }}) then 1 end) as invalid_rows
     from {{ model }}
-    where {{ in_asked_months(year, month) if year else '1 = 1' }}
+    where {{ in_requested_months(year, month) if year else '1 = 1' }}
 
 ),
 
@@ -35,7 +35,7 @@ sold as (
         coalesce(sum(price), 0) as amount,
         count(*) as items
     from {{ ref('fact_session') }}
-    where {{ in_asked_months(sold_in, sold_month) if year else '1 = 1' }}
+    where {{ in_requested_months(sold_in, sold_month) if year else '1 = 1' }}
 
 )
 

@@ -1,5 +1,5 @@
 {# No row lacks one of these columns: one query for all of them. #}
-{% test complete(model, columns) %}
+{% test not_null_columns(model, columns) %}
 
 select *
 from {{ model }}
