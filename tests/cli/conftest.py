@@ -35,7 +35,7 @@ from pyiceberg.types import (
     TimestampType,
 )
 
-from deftunes_cli.workspace import Home
+from deftunes_cli.workspace import Workspace
 from deftunes_contract import layout
 from deftunes_contract.entity import Severity, load
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
@@ -83,7 +83,7 @@ class Month:
 class Platform:
     """A home with a lake and a serving file, and the handles to spoil them."""
 
-    home: Home
+    home: Workspace
     settings: LakeSettings
     catalog: SqlCatalog
     months: dict[tuple[str, date], Month] = field(default_factory=dict)
@@ -288,7 +288,7 @@ def _gate(entity: str, interval: Interval, run_id: str, snapshot_id: int, warned
 
 def open_platform(root: Path) -> Platform:
     """The platform in a home, which is made when it is not there."""
-    home = Home(root)
+    home = Workspace(root)
     home.lake.mkdir(parents=True, exist_ok=True)
     settings = LakeSettings(DEFTUNES_LAKE=str(home.lake))
     catalog = SqlCatalog("lake", uri=f"sqlite:///{settings.catalog_file}", warehouse=settings.warehouse)

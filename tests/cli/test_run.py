@@ -12,8 +12,8 @@ import pytest
 from deftunes_cli import run as runs
 from deftunes_cli import stages
 from deftunes_cli.run_record import RunRecord, Step, last_record
-from deftunes_cli.stages import Call
-from deftunes_cli.workspace import Home, embed, home_of
+from deftunes_cli.stages import StageCall
+from deftunes_cli.workspace import Workspace, export_defaults, workspace_of
 from deftunes_contract.allowances import Allowance, Allowances, Guard
 from deftunes_contract.errors import DataRejected, ExitCode, NothingToDo, RetryableError
 from deftunes_contract.interval import Interval
@@ -29,7 +29,7 @@ class Silent:
 
     def expect(self, steps: int) -> None: ...
 
-    def begin(self, call: Call) -> None: ...
+    def begin(self, call: StageCall) -> None: ...
 
     def end(self, step: Step) -> None: ...
 
@@ -42,17 +42,17 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     def go(faults: dict[tuple[str, str, str], Exception], pipeline: str = "all") -> tuple[RunRecord, list[str]]:
         called: list[str] = []
 
-        def work(call: Call) -> str:
+        def work(call: StageCall) -> str:
             called.append(" ".join((call.stage, *call.argv)))
             fault = faults.get((call.stage, ",".join(call.entities), call.month or ""))
             if fault:
                 raise fault
             return f"{call.stage} done"
 
-        monkeypatch.setattr(Call, "work", work)
+        monkeypatch.setattr(StageCall, "work", work)
         monkeypatch.setattr(stages, "warm_up", lambda: None)
         plan = runs.plan_of(pipeline, MONTHS, "r1", ALLOWED, False)
-        return runs.execute(plan, Home(tmp_path), Silent()), called
+        return runs.execute(plan, Workspace(tmp_path), Silent()), called
 
     return go
 
@@ -114,20 +114,20 @@ def test_an_unforeseen_fault_is_a_bug_and_is_recorded(run: Run) -> None:
 
 def test_the_record_is_saved_as_it_goes_and_found_again(run: Run, tmp_path: Path) -> None:
     record, _ = run({})
-    assert last_record(Home(tmp_path)) == record
+    assert last_record(Workspace(tmp_path)) == record
     assert record.finished_at is not None
 
 
 def test_no_record_before_the_first_run(tmp_path: Path) -> None:
-    assert last_record(Home(tmp_path)) is None
+    assert last_record(Workspace(tmp_path)) is None
 
 
 def test_the_home_names_its_lake_unless_the_caller_named_another(tmp_path: Path) -> None:
-    home = home_of({"DEFTUNES_HOME": str(tmp_path)})
+    home = workspace_of({"DEFTUNES_HOME": str(tmp_path)})
     environment = {"DEFTUNES_LAKE": "s3://bucket/lake"}
-    embed(home, environment)
+    export_defaults(home, environment)
     assert environment == {"DEFTUNES_LAKE": "s3://bucket/lake", "DEFTUNES_SERVING": f"{tmp_path}/lake/serving.duckdb"}
-    assert home_of({}).root == Path(".deftunes").absolute()
+    assert workspace_of({}).root == Path(".deftunes").absolute()
 
 
 @pytest.mark.parametrize("argv", [["run"], ["run", "--start", "2020-01-02", "--end", "2020-03-01"], ["fly"]])
@@ -142,8 +142,10 @@ def test_wrong_usage_ends_with_2(argv: Sequence[str], monkeypatch: pytest.Monkey
 def test_a_run_id_is_cleaned_before_it_names_a_file(run_id: str, tmp_path: Path) -> None:
     plan = runs.plan_of("api", [Interval.parse("2020-01-01", "2020-02-01")], run_id, Allowances(), False)
     record = RunRecord(run_id=plan.run_id, pipelines=(), months=(), started_at=datetime.now(UTC))
-    assert record.save(Home(tmp_path / "a/home")).parent == tmp_path / "a/home/runs"
+    assert record.save(Workspace(tmp_path / "a/home")).parent == tmp_path / "a/home/runs"
     assert plan.run_id == clean_run_id(run_id)
     with pytest.raises(DataRejected, match="run id"):
-        RunRecord(run_id=run_id, pipelines=(), months=(), started_at=datetime.now(UTC)).save(Home(tmp_path / "a/home"))
+        RunRecord(run_id=run_id, pipelines=(), months=(), started_at=datetime.now(UTC)).save(
+            Workspace(tmp_path / "a/home")
+        )
     assert [file.name for file in tmp_path.rglob("*.json")] == [f"{plan.run_id}.json"]

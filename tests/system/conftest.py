@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 
 from deftunes_cli.__main__ import main
 from deftunes_cli.run_record import RunRecord, last_record
-from deftunes_cli.workspace import Home
+from deftunes_cli.workspace import Workspace
 from deftunes_lake.settings import SparkSettings
 from deftunes_simulator.config import WorldConfig
 from deftunes_simulator.world import World, start_world
@@ -41,8 +41,8 @@ class Platform:
     more: dict[str, str] = field(default_factory=dict)
 
     @property
-    def home(self) -> Home:
-        return Home(self.root)
+    def home(self) -> Workspace:
+        return Workspace(self.root)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
 from deftunes_cli.run_record import RunRecord
 from deftunes_cli.terminal import plain
-from deftunes_cli.workspace import Home, embed, home_of
+from deftunes_cli.workspace import Workspace, export_defaults, workspace_of
 from deftunes_contract.allowances import METAVAR, Allowances, Guard
 from deftunes_contract.errors import ExitCode, NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval, parse_day
@@ -153,11 +153,11 @@ def rollback(
     pipeline: Annotated[Pipeline, typer.Option(help="Whose tables.")],
 ) -> None:
     """Show a month as it was before it was last published: the lake's tables, then the serving tables."""
-    from deftunes_cli.rollback import take_back
+    from deftunes_cli.rollback import rollback_month
 
     _home()
     console = Console()
-    done = take_back(
+    done = rollback_month(
         runs.pipelines_of(pipeline),
         Interval.of_month(month),
         lambda call: console.print(f"{call.stage} …", highlight=False),
@@ -196,9 +196,9 @@ def simulate(context: typer.Context) -> None:
     raise typer.Exit(simulator(context.args))
 
 
-def _home() -> Home:
-    home = home_of(os.environ)
-    embed(home)
+def _home() -> Workspace:
+    home = workspace_of(os.environ)
+    export_defaults(home)
     return home
 
 
@@ -220,7 +220,7 @@ def _run_id() -> str:
     return runs.new_run_id(datetime.now(UTC), os.getpid())
 
 
-def _run(home: Home, plan: runs.Plan) -> RunRecord:
+def _run(home: Workspace, plan: runs.Plan) -> RunRecord:
     try:
         with progress_for(Console(stderr=True)) as progress:
             return runs.execute(plan, home, progress)
@@ -228,7 +228,7 @@ def _run(home: Home, plan: runs.Plan) -> RunRecord:
         raise RetryableError("interrupted; nothing half-done is public, run the same command again") from None
 
 
-def _finish(home: Home, record: RunRecord) -> None:
+def _finish(home: Workspace, record: RunRecord) -> None:
     """Reconcile, draw the dashboard, print the summary; end with the run's code, or 1 when money does not add up."""
     from deftunes_cli.dashboard import write_dashboard
     from deftunes_cli.summary import render_run

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from deftunes_cli.workspace import Home
+from deftunes_cli.workspace import Workspace
 from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_simulator.config import WorldConfig
 from deftunes_simulator.errors import ConfigError, DatabaseUnavailable, WorldUnavailable
@@ -34,7 +34,7 @@ def world_config(**wishes: Any) -> WorldConfig:
         raise UsageError(f"{impossible}; see deftunes simulate faults and deftunes simulate serve --help") from None
 
 
-def prepare(home: Home, config: WorldConfig) -> None:
+def prepare(home: Workspace, config: WorldConfig) -> None:
     """Empty the home if an earlier demo filled it from another world. Raises UsageError for a home of real data."""
     mark = home.root / WORLD
     now = json.dumps(asdict(config), default=str, indent=2, sort_keys=True)
@@ -56,7 +56,7 @@ def shop_name(config: WorldConfig) -> str:
 
 
 @contextmanager
-def world(home: Home, config: WorldConfig) -> Iterator[World]:
+def world(home: Workspace, config: WorldConfig) -> Iterator[World]:
     """The running world, named to the stages by their own settings; stopped at the end, whatever happened."""
     prepare(home, config)
     try:

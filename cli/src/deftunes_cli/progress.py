@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from deftunes_cli.run_record import Step
-from deftunes_cli.stages import Call
+from deftunes_cli.stages import StageCall
 from deftunes_cli.terminal import plain
 
 
@@ -23,7 +23,7 @@ class Lines:
     def expect(self, steps: int) -> None:
         """See run.Progress."""
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: StageCall) -> None:
         """See run.Progress."""
 
     def end(self, step: Step) -> None:
@@ -54,7 +54,7 @@ class Bar:
         """See run.Progress."""
         self.bar.update(self.task, total=steps)
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: StageCall) -> None:
         """See run.Progress."""
         self.bar.update(self.task, description=_title(call.stage, call.entities, call.month))
 

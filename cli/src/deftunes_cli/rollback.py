@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deftunes_cli import stages
-from deftunes_cli.stages import Call
+from deftunes_cli.stages import StageCall
 from deftunes_contract.allowances import Allowances
 from deftunes_contract.errors import NothingToDo, StageError
 from deftunes_contract.interval import Interval
 
 
 @dataclass(frozen=True)
-class BothSides:
+class RollbackResult:
     """What a rollback did: a sentence of the lake, and one of serving. `moved` tells whether the lake changed."""
 
     lake: str
@@ -28,7 +28,7 @@ class BothSides:
     moved: bool
 
 
-def take_back(pipelines: Sequence[str], month: Interval, begin: Callable[[Call], None]) -> BothSides:
+def rollback_month(pipelines: Sequence[str], month: Interval, begin: Callable[[StageCall], None]) -> RollbackResult:
     """Roll a month back to what it showed before it was last published; serving follows.
 
     `begin` is told of each step. Raises StageError of the step that failed, with what stands now in its sentence.
@@ -44,6 +44,6 @@ def take_back(pipelines: Sequence[str], month: Interval, begin: Callable[[Call],
     serving = stages.build([month], Allowances(), full_refresh=False)
     begin(serving)
     try:
-        return BothSides(said, serving.work(), moved)
+        return RollbackResult(said, serving.work(), moved)
     except StageError as error:
         raise type(error)(f"the lake: {said}. Serving still shows the state before: {error}") from error

@@ -19,8 +19,8 @@ import structlog
 
 from deftunes_cli import stages
 from deftunes_cli.run_record import RunRecord, Step
-from deftunes_cli.stages import Call
-from deftunes_cli.workspace import Home
+from deftunes_cli.stages import StageCall
+from deftunes_cli.workspace import Workspace
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
 from deftunes_contract.errors import ExitCode, NothingToDo, StageError
 from deftunes_contract.interval import Interval
@@ -34,7 +34,7 @@ class Progress(Protocol):
     def expect(self, steps: int) -> None:
         """How many steps there will be."""
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: StageCall) -> None:
         """A step begins."""
 
     def end(self, step: Step) -> None:
@@ -55,12 +55,12 @@ class Plan:
     full_refresh: bool = False
     provisional: tuple[Interval, ...] = ()
 
-    def extract(self, pipeline: str, month: Interval) -> Call:
+    def extract(self, pipeline: str, month: Interval) -> StageCall:
         """The first step of a month."""
         return stages.extract(pipeline, month, self.run_id, self.allowances, month in self.provisional)
 
 
-def execute(plan: Plan, home: Home, progress: Progress) -> RunRecord:
+def execute(plan: Plan, home: Workspace, progress: Progress) -> RunRecord:
     """Run the plan; the saved record, whose exit_code is DONE or that of the first step that failed."""
     record = RunRecord(
         run_id=plan.run_id,
@@ -81,7 +81,7 @@ def execute(plan: Plan, home: Home, progress: Progress) -> RunRecord:
     return record
 
 
-def _publish_all(plan: Plan, record: RunRecord, home: Home, progress: Progress) -> list[Interval]:
+def _publish_all(plan: Plan, record: RunRecord, home: Workspace, progress: Progress) -> list[Interval]:
     """Bring every month as far as `main`; the months of which something was published, oldest first."""
     # One thread reads the sources ahead while Spark works on an earlier month; more would only fight for the cores.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="extract") as ahead:
@@ -110,7 +110,13 @@ def _cancel(futures: Iterable[Future[Step]]) -> None:
 
 
 def _month(
-    pipeline: str, month: Interval, delivery: Future[Step], plan: Plan, record: RunRecord, home: Home, show: Progress
+    pipeline: str,
+    month: Interval,
+    delivery: Future[Step],
+    plan: Plan,
+    record: RunRecord,
+    home: Workspace,
+    show: Progress,
 ) -> bool:
     """Bring one month of one pipeline to `main`; whether it got there."""
     show.begin(plan.extract(pipeline, month))
@@ -126,20 +132,20 @@ def _month(
     return all(_step(call, record, home, show) for call in calls)
 
 
-def _step(call: Call, record: RunRecord, home: Home, progress: Progress) -> bool:
+def _step(call: StageCall, record: RunRecord, home: Workspace, progress: Progress) -> bool:
     progress.begin(call)
     step = _timed(call)
     _note(step, record, home, progress)
     return step.exit_code in (ExitCode.DONE, ExitCode.NOTHING_TO_DO)
 
 
-def _note(step: Step, record: RunRecord, home: Home, progress: Progress) -> None:
+def _note(step: Step, record: RunRecord, home: Workspace, progress: Progress) -> None:
     record.steps.append(step)
     record.save(home)
     progress.end(step)
 
 
-def _timed(call: Call) -> Step:
+def _timed(call: StageCall) -> Step:
     """Call a stage and say how it ended. Faults that nobody foresaw are logged with their trace and end with 1."""
     started, clock = datetime.now(UTC), time.monotonic()
     code, sentence = ExitCode.DONE, ""

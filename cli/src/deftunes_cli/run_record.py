@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from deftunes_cli.workspace import Home
+from deftunes_cli.workspace import Workspace
 from deftunes_contract.names import path_part
 from deftunes_contract.redaction import redact
 
@@ -43,7 +43,7 @@ class RunRecord(BaseModel):
     exit_code: int | None = None
     steps: list[Step] = []
 
-    def save(self, home: Home) -> Path:
+    def save(self, home: Workspace) -> Path:
         """Write the record, replacing atomically. Raises DataRejected for a run id that is no name of a file."""
         home.runs.mkdir(parents=True, exist_ok=True)
         target = home.runs / f"{path_part(self.run_id, 'run id')}.json"
@@ -52,7 +52,7 @@ class RunRecord(BaseModel):
         return aside.replace(target)
 
 
-def last_record(home: Home) -> RunRecord | None:
+def last_record(home: Workspace) -> RunRecord | None:
     """The record of the run that started last, or None before the first."""
     found = [RunRecord.model_validate_json(p.read_text(encoding="utf-8")) for p in home.runs.glob("*.json")]
     return max(found, key=lambda record: record.started_at, default=None)

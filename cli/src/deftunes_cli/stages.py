@@ -21,7 +21,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {"songs": ("songs",), "api": ("users", "
 
 
 @dataclass(frozen=True)
-class Call:
+class StageCall:
     """One call of a stage: where its `work` is, and its arguments."""
 
     stage: str
@@ -36,7 +36,7 @@ class Call:
         return run(self.argv)
 
 
-def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances, partial: bool = False) -> Call:
+def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances, partial: bool = False) -> StageCall:
     """Sources → landing zone. partial: the month may not be over."""
     entities = PIPELINES[pipeline]
     allowed = allowances.select(GUARDS["extract"], entities, [month.month])
@@ -44,37 +44,37 @@ def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances,
     return _call("extract", "deftunes_extract.__main__", (), entities, month, run_id, flags)
 
 
-def transform(pipeline: str, month: Interval, run_id: str) -> Call:
+def transform(pipeline: str, month: Interval, run_id: str) -> StageCall:
     """Landing zone → branch and quarantine."""
     return _call("transform", "deftunes_transform.__main__", (), PIPELINES[pipeline], month, run_id)
 
 
-def quality(pipeline: str, month: Interval, run_id: str, allowances: Allowances) -> Call:
+def quality(pipeline: str, month: Interval, run_id: str, allowances: Allowances) -> StageCall:
     """The gate."""
     entities = PIPELINES[pipeline]
     allowed = allowances.select(GUARDS["quality"], entities, [month.month])
     return _call("quality", "deftunes_quality.__main__", (), entities, month, run_id, allowed.argv)
 
 
-def publish(pipeline: str, month: Interval, run_id: str) -> Call:
+def publish(pipeline: str, month: Interval, run_id: str) -> StageCall:
     """Branch → main."""
     return _call("publish", "deftunes_lake.__main__", ("publish",), PIPELINES[pipeline], month, run_id)
 
 
-def rollback(entities: Sequence[str], month: Interval) -> Call:
+def rollback(entities: Sequence[str], month: Interval) -> StageCall:
     """Main of a month → what it was before it was last published."""
     when = ("--start", str(month.start), "--end", str(month.end))
-    return Call("rollback", "deftunes_lake.__main__", tuple(entities), ("rollback", *entities, *when), month.month)
+    return StageCall("rollback", "deftunes_lake.__main__", tuple(entities), ("rollback", *entities, *when), month.month)
 
 
-def build(months: Sequence[Interval], allowances: Allowances, full_refresh: bool) -> Call:
+def build(months: Sequence[Interval], allowances: Allowances, full_refresh: bool) -> StageCall:
     """Main → serving, all published months in one build: start-up is paid once."""
     entities = [entity for pipeline in PIPELINES.values() for entity in pipeline]
     allowed = allowances.select(GUARDS["dbt"], entities, [month.month for month in months])
     argv = ["build", "--start", str(months[0].start), "--end", str(months[-1].end), *allowed.argv]
     if full_refresh:
         argv.append("--full-refresh")
-    return Call("dbt", "deftunes_serving.__main__", (), tuple(argv), None)
+    return StageCall("dbt", "deftunes_serving.__main__", (), tuple(argv), None)
 
 
 def _call(
@@ -85,9 +85,9 @@ def _call(
     month: Interval,
     run_id: str,
     flags: Sequence[str] = (),
-) -> Call:
+) -> StageCall:
     when = ("--start", str(month.start), "--end", str(month.end), "--run-id", run_id)
-    return Call(stage, module, entities, (*verb, *entities, *when, *flags), month.month)
+    return StageCall(stage, module, entities, (*verb, *entities, *when, *flags), month.month)
 
 
 def warm_up() -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from deftunes_cli.run_record import RunRecord, last_record
 from deftunes_cli.terminal import in_markup, plain
 from deftunes_cli.verify.snapshots import published_intervals, read_metadata, table_locations
-from deftunes_cli.workspace import Home
+from deftunes_cli.workspace import Workspace
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import RECEIPT
@@ -97,7 +97,7 @@ class Status(BaseModel):
             console.print(f"{month} is {advice(Interval.of_month(month), now)}", highlight=False, soft_wrap=True)
 
 
-def status_of(home: Home, settings: LakeSettings, serving: Path) -> Status:
+def status_of(home: Workspace, settings: LakeSettings, serving: Path) -> Status:
     """Read the state of a platform; an empty one gives an empty status."""
     store = open_store(settings.lake)
     locations = table_locations(settings)

@@ -19,7 +19,7 @@ DEFAULT_HOME = ".deftunes"
 
 
 @dataclass(frozen=True)
-class Home:
+class Workspace:
     """The folders of one embedded platform."""
 
     root: Path
@@ -50,12 +50,12 @@ class Home:
         return self.root / "world"
 
 
-def home_of(environment: Mapping[str, str]) -> Home:
+def workspace_of(environment: Mapping[str, str]) -> Workspace:
     """The home that the environment names (`DEFTUNES_HOME`, default `.deftunes` below here). Raises UsageError."""
-    return Home(local_folder(environment.get("DEFTUNES_HOME") or DEFAULT_HOME, "DEFTUNES_HOME"))
+    return Workspace(local_folder(environment.get("DEFTUNES_HOME") or DEFAULT_HOME, "DEFTUNES_HOME"))
 
 
-def embed(home: Home, environment: MutableMapping[str, str] = os.environ) -> None:
+def export_defaults(home: Workspace, environment: MutableMapping[str, str] = os.environ) -> None:
     """Name the home's lake and serving file to the stages, unless the caller named others."""
     environment.setdefault("DEFTUNES_LAKE", str(home.lake))
     environment.setdefault("DEFTUNES_SERVING", str(home.serving))

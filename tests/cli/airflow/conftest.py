@@ -18,12 +18,12 @@ import pytest
 
 from deftunes_cli.__main__ import main
 from deftunes_cli.airflow import service
-from deftunes_cli.airflow.client import Pace
+from deftunes_cli.airflow.client import Timeouts
 
 Json = dict[str, Any]
 DAG = "deftunes_api_pipeline_dag"
 PASSWORD = "tr1ckle-down"
-FAST = Pace(poll=0.01, silence=5, back_off=0.01, attempts=2, attempts_following=4)
+FAST = Timeouts(poll=0.01, read_timeout=5, back_off=0.01, attempts=2, attempts_following=4)
 
 
 class Stand:

@@ -17,7 +17,7 @@ import pytest
 from deftunes_cli.dashboard import page, write_dashboard
 from deftunes_cli.run_record import RunRecord, Step
 from deftunes_cli.verify import verify
-from deftunes_cli.workspace import Home
+from deftunes_cli.workspace import Workspace
 from deftunes_contract.gate import find_gate_result, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings
@@ -163,7 +163,7 @@ def test_the_page_asks_the_network_for_nothing(platform: Any) -> None:
 
 
 def test_an_empty_home_has_a_page_that_says_what_to_do(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+    home = Workspace(tmp_path / "home")
     path = write_dashboard(home, LakeSettings(DEFTUNES_LAKE=str(home.lake)), home.serving, None)
     source = path.read_text(encoding="utf-8")
     seen = words(source)

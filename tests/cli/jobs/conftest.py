@@ -16,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from deftunes_cli.jobs.client import Cluster, Pace
+from deftunes_cli.jobs.client import KubeClient, Timeouts
 
 Json = dict[str, Any]
-FAST = Pace(
+FAST = Timeouts(
     poll=0.02, connect=2, read=0.3, back_off=0.01, back_off_most=0.05, attempts=3, attempts_following=20, start=0.2
 )
 NAMESPACE = "music"
@@ -154,13 +154,13 @@ def world() -> World:
 
 
 @pytest.fixture
-def cluster(world: World) -> Iterator[Cluster]:
+def cluster(world: World) -> Iterator[KubeClient]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(world))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     settings = Configuration()
     settings.host = f"http://127.0.0.1:{server.server_port}"
-    yield Cluster(ApiClient(settings), NAMESPACE, FAST)
+    yield KubeClient(ApiClient(settings), NAMESPACE, FAST)
     world.over.set()
     server.shutdown()
     server.server_close()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deftunes_cli.jobs import service
-from deftunes_cli.jobs.client import Cluster
+from deftunes_cli.jobs.client import KubeClient
 from deftunes_cli.jobs.states import Verdict
 from deftunes_contract.errors import RetryableError, UsageError
 
@@ -29,7 +29,7 @@ def _lines(*numbers: int) -> str:
     return "".join(f"2020-01-01T00:00:{n // 3:02d}.{n % 3}00000001Z line {n}\n" for n in numbers)
 
 
-def _follow(cluster: Cluster, timeout: float | None = 10) -> tuple[Verdict, list[str], str]:
+def _follow(cluster: KubeClient, timeout: float | None = 10) -> tuple[Verdict, list[str], str]:
     written: list[str] = []
     said: list[str] = []
     end = service.follow(cluster, "j", written.append, said.append, timeout)
@@ -37,7 +37,7 @@ def _follow(cluster: Cluster, timeout: float | None = 10) -> tuple[Verdict, list
 
 
 @pytest.mark.parametrize("code", [1, 2, 65, 75, 99, 137])
-def test_the_code_is_that_of_the_last_pod(cluster: Cluster, world: Any, stream: Any, code: int) -> None:
+def test_the_code_is_that_of_the_last_pod(cluster: KubeClient, world: Any, stream: Any, code: int) -> None:
     world.pod("a", _ended(75))
     world.pod("b", _ended(code))
     world.streams = {"a": [stream(_lines(0))], "b": [stream(_lines(1))]}
@@ -48,7 +48,7 @@ def test_the_code_is_that_of_the_last_pod(cluster: Cluster, world: Any, stream: 
 
 @pytest.mark.parametrize("broken", ["stall", "cut"])
 def test_a_broken_stream_is_taken_up_without_a_line_lost_or_twice(
-    cluster: Cluster, world: Any, stream: Any, broken: str
+    cluster: KubeClient, world: Any, stream: Any, broken: str
 ) -> None:
     world.pod("a", RUNNING)
 
@@ -66,7 +66,7 @@ def test_a_broken_stream_is_taken_up_without_a_line_lost_or_twice(
     assert any("sinceTime=2020-01-01T00%3A00%3A0" in path for path in world.asked)
 
 
-def test_equal_lines_are_all_printed(cluster: Cluster, world: Any, stream: Any) -> None:
+def test_equal_lines_are_all_printed(cluster: KubeClient, world: Any, stream: Any) -> None:
     same = "2020-01-01T00:00:00.000000001Z again\n"
 
     def finish() -> None:
@@ -78,14 +78,14 @@ def test_equal_lines_are_all_printed(cluster: Cluster, world: Any, stream: Any) 
     assert _follow(cluster)[1] == ["again"] * 3
 
 
-def test_a_last_line_without_a_line_end_is_printed(cluster: Cluster, world: Any, stream: Any) -> None:
+def test_a_last_line_without_a_line_end_is_printed(cluster: KubeClient, world: Any, stream: Any) -> None:
     world.pod("a", _ended(0))
     world.streams = {"a": [stream(_lines(0, 1)[:-1])]}
     world.end("Complete")
     assert _follow(cluster)[1] == ["line 0", "line 1"]
 
 
-def test_a_pod_that_vanishes_is_followed_by_the_next(cluster: Cluster, world: Any, stream: Any) -> None:
+def test_a_pod_that_vanishes_is_followed_by_the_next(cluster: KubeClient, world: Any, stream: Any) -> None:
     def vanish() -> None:
         world.pods = []
         world.pod("b", RUNNING)
@@ -102,7 +102,7 @@ def test_a_pod_that_vanishes_is_followed_by_the_next(cluster: Cluster, world: An
 
 
 @pytest.mark.parametrize("status", [410, 429, 500, 503, 0])
-def test_an_api_server_that_restarts_is_waited_for(cluster: Cluster, world: Any, stream: Any, status: int) -> None:
+def test_an_api_server_that_restarts_is_waited_for(cluster: KubeClient, world: Any, stream: Any, status: int) -> None:
     world.pod("a", _ended(0))
     world.streams = {"a": [stream(_lines(0))]}
     world.faults = [("GET", "/pods", status)] * 3 + [("GET", "/log", status)] * 3
@@ -111,7 +111,7 @@ def test_an_api_server_that_restarts_is_waited_for(cluster: Cluster, world: Any,
     assert (end.code, written) == (0, ["line 0"])
 
 
-def test_an_api_server_that_stays_away_ends_with_75_and_says_how_to_go_on(cluster: Cluster, world: Any) -> None:
+def test_an_api_server_that_stays_away_ends_with_75_and_says_how_to_go_on(cluster: KubeClient, world: Any) -> None:
     world.faults = [("GET", "/pods", 503)] * 100
     with pytest.raises(RetryableError, match=r"503.*the job goes on: .*job logs j --follow --namespace music"):
         _follow(cluster)
@@ -125,20 +125,22 @@ def test_an_api_server_that_stays_away_ends_with_75_and_says_how_to_go_on(cluste
         ("BackoffLimitExceeded", "Job has reached the specified backoff limit", 1),
     ],
 )
-def test_without_a_pod_the_conditions_tell(cluster: Cluster, world: Any, reason: str, message: str, code: int) -> None:
+def test_without_a_pod_the_conditions_tell(
+    cluster: KubeClient, world: Any, reason: str, message: str, code: int
+) -> None:
     world.end("Failed", reason, message)
     end, _, _ = _follow(cluster)
     assert end.code == code
     assert message in end.sentence
 
 
-def test_an_image_that_cannot_be_had_is_given_up(cluster: Cluster, world: Any) -> None:
+def test_an_image_that_cannot_be_had_is_given_up(cluster: KubeClient, world: Any) -> None:
     world.pod("a", {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}, phase="Pending")
     with pytest.raises(UsageError, match=r"found ImagePullBackOff: no such image .* job cancel j"):
         _follow(cluster)
 
 
-def test_why_it_waits_is_said_once_and_it_goes_on_waiting(cluster: Cluster, world: Any) -> None:
+def test_why_it_waits_is_said_once_and_it_goes_on_waiting(cluster: KubeClient, world: Any) -> None:
     reason = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     world.pods = [{"metadata": {"name": "a"}, "status": {"phase": "Pending", "conditions": [reason]}}]
     said: list[str] = []
@@ -147,7 +149,7 @@ def test_why_it_waits_is_said_once_and_it_goes_on_waiting(cluster: Cluster, worl
     assert said == ["j waits: Unschedulable: 0/1 nodes"]
 
 
-def test_a_quota_is_named(cluster: Cluster, world: Any) -> None:
+def test_a_quota_is_named(cluster: KubeClient, world: Any) -> None:
     world.events = [{"reason": "FailedCreate", "message": "exceeded quota: small"}]
     said: list[str] = []
     with pytest.raises(RetryableError):
@@ -164,7 +166,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_leaves_the_job(cluster: Cluster, world: Any, stream: Any) -> None:
+def test_ctrl_c_leaves_the_job(cluster: KubeClient, world: Any, stream: Any) -> None:
     world.pod("a", RUNNING)
     world.streams = {"a": [stream(_lines(0), "stall")]}
     threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGINT)).start()

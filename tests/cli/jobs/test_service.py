@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from deftunes_cli.jobs import service
-from deftunes_cli.jobs.client import Cluster
-from deftunes_cli.jobs.workload import call_of, cron_job_name, job_of
+from deftunes_cli.jobs.client import KubeClient
+from deftunes_cli.jobs.workload import cron_job_name, job_of, job_request
 from deftunes_contract.errors import RetryableError, UsageError
 
 MONTH = ("2020-01-01", "2020-02-01")
@@ -43,14 +43,14 @@ def _cron_job(name: str = "deftunes-transform-api") -> dict[str, Any]:
     ],
 )
 def test_a_call_finds_its_workload_and_its_args(line: list[str], workload: str, args: list[str]) -> None:
-    call = call_of(line[0], line[1:], *MONTH, "r")
+    call = job_request(line[0], line[1:], *MONTH, "r")
     assert (call.workload, call.args) == (workload, args)
 
 
 def test_maintain_has_no_interval() -> None:
-    assert call_of("maintain", ["--dry-run"], "", "", "r").args == ["maintain", "--dry-run"]
+    assert job_request("maintain", ["--dry-run"], "", "", "r").args == ["maintain", "--dry-run"]
     with pytest.raises(UsageError, match="leave --start"):
-        call_of("maintain", [], *MONTH, "r")
+        job_request("maintain", [], *MONTH, "r")
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_maintain_has_no_interval() -> None:
 )
 def test_calls_no_workload_can_answer_are_refused(line: list[str]) -> None:
     with pytest.raises(UsageError):
-        call_of(line[0], line[1:], *MONTH, "r")
+        job_request(line[0], line[1:], *MONTH, "r")
 
 
 def test_the_job_is_the_cron_jobs_template_but_for_name_and_args() -> None:
     cron_job = _cron_job()
     before = copy.deepcopy(cron_job)
-    body = job_of(cron_job, call_of("transform", ["users", "sessions"], *MONTH, "My run/1"))
+    body = job_of(cron_job, job_request("transform", ["users", "sessions"], *MONTH, "My run/1"))
     assert cron_job == before
     body["spec"]["template"]["spec"]["containers"][0]["args"] = ["old"]
     assert body["spec"] == before["spec"]["jobTemplate"]["spec"]
@@ -85,39 +85,39 @@ def test_the_job_is_the_cron_jobs_template_but_for_name_and_args() -> None:
 
 
 def test_names_fit_and_follow_the_chart() -> None:
-    body = job_of(_cron_job("x" * 52), call_of("transform", ["users"], *MONTH, "r"))
+    body = job_of(_cron_job("x" * 52), job_request("transform", ["users"], *MONTH, "r"))
     assert len(body["metadata"]["name"]) == 63
     assert cron_job_name("shop", "dbt") == "shop-deftunes-dbt"
     assert cron_job_name("deftunes-two", "dbt") == "deftunes-two-dbt"
 
 
-def test_a_lost_answer_does_not_make_two_jobs(cluster: Cluster, world: Any) -> None:
+def test_a_lost_answer_does_not_make_two_jobs(cluster: KubeClient, world: Any) -> None:
     world.cron_jobs["deftunes-transform-api"] = _cron_job()
     world.faults = [("POST", "/jobs", 504)]
-    name = service.make(cluster, "deftunes", call_of("transform", ["users"], *MONTH, "r"))
+    name = service.make(cluster, "deftunes", job_request("transform", ["users"], *MONTH, "r"))
     assert set(world.jobs) == {"j", name}
 
 
-def test_a_chart_that_is_not_there_is_named(cluster: Cluster, world: Any) -> None:
+def test_a_chart_that_is_not_there_is_named(cluster: KubeClient, world: Any) -> None:
     world.cron_jobs["other"] = _cron_job("other")
     with pytest.raises(UsageError, match="expected CronJob deftunes-dbt in namespace music, found: other; .*helm list"):
-        service.make(cluster, "deftunes", call_of("dbt", [], *MONTH, "r"))
+        service.make(cluster, "deftunes", job_request("dbt", [], *MONTH, "r"))
 
 
-def test_a_missing_right_names_verb_and_resource(cluster: Cluster, world: Any) -> None:
+def test_a_missing_right_names_verb_and_resource(cluster: KubeClient, world: Any) -> None:
     world.cron_jobs["deftunes-transform-api"] = _cron_job()
     world.faults = [("POST", "/jobs", 403)]
     with pytest.raises(UsageError, match=r"you may not create jobs in namespace music \(403: said the stand-in\)"):
-        service.make(cluster, "deftunes", call_of("transform", ["users"], *MONTH, "r"))
+        service.make(cluster, "deftunes", job_request("transform", ["users"], *MONTH, "r"))
 
 
-def test_no_cluster_is_said(cluster: Cluster) -> None:
+def test_no_cluster_is_said(cluster: KubeClient) -> None:
     cluster.api.configuration.host = "http://127.0.0.1:9"
     with pytest.raises(RetryableError, match="expected a Kubernetes API server at http://127.0.0.1:9, found none"):
         service.rows(cluster)
 
 
-def test_cancel_waits_for_the_pods_and_may_be_repeated(cluster: Cluster, world: Any) -> None:
+def test_cancel_waits_for_the_pods_and_may_be_repeated(cluster: KubeClient, world: Any) -> None:
     world.pod("a", {"running": {}})
     assert service.cancel(cluster, "j", 5) == "j is cancelled, its pods are gone"
     assert not world.pods
@@ -128,7 +128,7 @@ def test_cancel_waits_for_the_pods_and_may_be_repeated(cluster: Cluster, world: 
     "name", ["", "../cronjobs/j", "../../other/jobs/j", "j/log", "j?a=b", "j,k", "J", ".", "-j", "j\n"]
 )
 def test_a_name_that_is_none_reaches_no_other_object_and_not_all_of_them(
-    name: str, cluster: Cluster, world: Any
+    name: str, cluster: KubeClient, world: Any
 ) -> None:
     before = dict(world.jobs)
     for call in (

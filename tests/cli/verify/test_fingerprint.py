@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deftunes_cli.verify.fingerprint import fingerprint
-from deftunes_cli.verify.model import Content
+from deftunes_cli.verify.model import TableHash
 from deftunes_contract.errors import StageError
 
 COLUMNS = {"b_text": "varchar", "a_price": "decimal(10,2)", "c_at": "timestamp", "d_ratio": "double", "e_ok": "boolean"}
@@ -36,7 +36,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def of(connection: duckdb.DuckDBPyConnection, content: list[Row], types: dict[str, str] = COLUMNS) -> Content:
+def of(connection: duckdb.DuckDBPyConnection, content: list[Row], types: dict[str, str] = COLUMNS) -> TableHash:
     connection.execute(f"create or replace table t ({', '.join(f'{n} {t}' for n, t in types.items())})")
     if content:
         connection.executemany(f"insert into t values ({', '.join('?' for _ in types)})", [list(r) for r in content])
@@ -136,7 +136,7 @@ def test_only_content_columns_count(connection: duckdb.DuckDBPyConnection) -> No
 
 
 def test_an_empty_table_has_one_too(connection: duckdb.DuckDBPyConnection) -> None:
-    assert of(connection, []) == Content(rows=0, fingerprint="0." + "0" * 32)
+    assert of(connection, []) == TableHash(rows=0, fingerprint="0." + "0" * 32)
 
 
 def test_a_missing_column_or_unknown_type_is_said(connection: duckdb.DuckDBPyConnection) -> None:

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deftunes_cli.verify.landing_recount import recount
+from deftunes_cli.verify.landing_recount import recount_landing
 from deftunes_cli.verify.model import Figures
 from deftunes_contract.entity import load
 from deftunes_contract.object_store import LocalStore, ObjectStore, open_store
@@ -56,7 +56,7 @@ def land(store: ObjectStore, *parts: list[str], compress: Any = gzip.compress) -
 
 
 def counted(store: ObjectStore, *lines: str) -> Figures | None:
-    found = recount(store, load("sessions"), land(store, list(lines)))
+    found = recount_landing(store, load("sessions"), land(store, list(lines)))
     assert found.faults == ()
     return found.figures
 
@@ -71,7 +71,7 @@ def items(*prices: str) -> str:
 
 def test_counts_items_and_cents_over_all_objects(store: ObjectStore) -> None:
     receipt = land(store, [items("0.33", "1.85"), items("0.1")], [items("0.2", "1")])
-    assert recount(store, load("sessions"), receipt).figures == of(5, "3.48")
+    assert recount_landing(store, load("sessions"), receipt).figures == of(5, "3.48")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_other_entities_count_lines(tmp_path: Path) -> None:
         content = store.read(f"{FOLDER}/{name.name}")
         assert content is not None
         store.write(f"landing_zone/db_songs/ingest_on=2020-02-01/{name.name}", content)
-    assert recount(store, load("songs"), receipt).figures == Figures(units=2)
+    assert recount_landing(store, load("songs"), receipt).figures == Figures(units=2)
 
 
 def test_a_gzip_of_several_members_is_read_whole(tmp_path: Path) -> None:
@@ -117,21 +117,21 @@ def test_a_gzip_of_several_members_is_read_whole(tmp_path: Path) -> None:
 
     store = LocalStore(tmp_path)
     receipt = land(store, [items("1"), items("2"), items("3")], compress=members)
-    assert recount(store, load("sessions"), receipt).figures == of(3, "6.00")
+    assert recount_landing(store, load("sessions"), receipt).figures == of(3, "6.00")
 
 
 def test_bytes_after_the_gzip_stream_are_part_of_the_checksum(store: ObjectStore) -> None:
     receipt = land(store, [items("1")])
     path = f"{FOLDER}/{receipt.objects[0].name}"
     store.write(path, (store.read(path) or b"") + b"\0" * 100)
-    (fault,) = recount(store, load("sessions"), receipt).faults
+    (fault,) = recount_landing(store, load("sessions"), receipt).faults
     assert receipt.objects[0].sha256 in fault.expected
 
 
 def test_another_content_is_tampering(store: ObjectStore) -> None:
     receipt = land(store, [items("1")])
     store.write(f"{FOLDER}/{receipt.objects[0].name}", gzip.compress(items("2").encode() + b"\n"))
-    (fault,) = recount(store, load("sessions"), receipt).faults
+    (fault,) = recount_landing(store, load("sessions"), receipt).faults
     assert fault.hop == "landed object"
     assert "deftunes-extract sessions --start 2020-01-01 --end 2020-02-01" in fault.sentence
 
@@ -139,7 +139,7 @@ def test_another_content_is_tampering(store: ObjectStore) -> None:
 def test_an_object_that_is_gone_is_said_and_not_counted_as_empty(store: ObjectStore) -> None:
     receipt = land(store, [items("1")], [items("2")])
     store.delete(f"{FOLDER}/{receipt.objects[0].name}")
-    found = recount(store, load("sessions"), receipt)
+    found = recount_landing(store, load("sessions"), receipt)
     assert found.figures is None
     (fault,) = found.faults
     assert "expected the landed object part-00000.jsonl.gz, found nothing at " in fault.sentence
@@ -149,7 +149,7 @@ def test_a_torn_object_is_said(store: ObjectStore) -> None:
     receipt = land(store, [json.dumps({"n": n}) for n in range(5000)])
     path = f"{FOLDER}/{receipt.objects[0].name}"
     store.write(path, (store.read(path) or b"")[:1000])
-    found = recount(store, load("sessions"), receipt)
+    found = recount_landing(store, load("sessions"), receipt)
     assert found.figures is None
     assert [fault.hop for fault in found.faults] == ["landed object unreadable", "landed object"]
 
@@ -163,7 +163,7 @@ def test_the_checksum_is_of_the_whole_object_even_when_its_beginning_is_broken(t
     assert len(stored) > 3 << 20, "several reads long"
     stored[1000:1100] = b"\xff" * 100
     store.write(path, bytes(stored))
-    faults = recount(store, load("sessions"), receipt).faults
+    faults = recount_landing(store, load("sessions"), receipt).faults
     assert [fault.hop for fault in faults] == ["landed object unreadable", "landed object"]
     assert faults[1].found == hashlib.sha256(stored).hexdigest()
 
@@ -172,5 +172,5 @@ def test_a_wrong_number_of_records_is_said(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     receipt = land(store, [items("1")])
     wrong = receipt.objects[0].model_copy(update={"records": 2})
-    (fault,) = recount(store, load("sessions"), receipt.model_copy(update={"objects": (wrong,)})).faults
+    (fault,) = recount_landing(store, load("sessions"), receipt.model_copy(update={"objects": (wrong,)})).faults
     assert "expected 2 records, found 1" in fault.sentence

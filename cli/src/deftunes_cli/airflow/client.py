@@ -23,12 +23,12 @@ PAGE = 100
 
 
 @dataclass(frozen=True)
-class Pace:
+class Timeouts:
     """Seconds. A test hands in shorter ones."""
 
     poll: float = 2.0
     """A task takes ten seconds and more; what is asked for costs Airflow's database a few queries."""
-    silence: float = 30.0
+    read_timeout: float = 30.0
     """A server that is asked for its first token loads its account manager, about ten seconds."""
     back_off: float = 0.5
     attempts: int = 3
@@ -37,21 +37,21 @@ class Pace:
     """With doubled pauses about a minute: an API server's restart, not an outage."""
 
 
-class Missing(UsageError):
+class NotFound(UsageError):
     """404: what was asked for is not there."""
 
 
-class Taken(UsageError):
+class AlreadyExists(UsageError):
     """409: it is in the way of what is already there."""
 
 
-class Airflow:
+class AirflowClient:
     """One Airflow, asked as one account."""
 
-    def __init__(self, client: httpx.Client, user: str, password: str, pace: Pace | None = None) -> None:
+    def __init__(self, client: httpx.Client, user: str, password: str, timeouts: Timeouts | None = None) -> None:
         """`client` has Airflow's root as its base URL. Nothing is asked yet."""
         self._client, self._user, self._password = client, user, password
-        self.pace = pace or Pace()
+        self.timeouts = timeouts or Timeouts()
         self._token = ""
 
     @property
@@ -62,10 +62,10 @@ class Airflow:
     def get(self, path: str, *, following: bool = False, **query: object) -> Json:
         """GET below /api/v2, asked again when the server does not answer; longer while following a run.
 
-        Raises Missing (404), UsageError (other refusals), RetryableError (no sensible answer).
+        Raises NotFound (404), UsageError (other refusals), RetryableError (no sensible answer).
         """
-        attempts = self.pace.attempts_following if following else self.pace.attempts
-        pause = self.pace.back_off
+        attempts = self.timeouts.attempts_following if following else self.timeouts.attempts
+        pause = self.timeouts.back_off
         for attempt in range(1, attempts + 1):
             try:
                 return self._once("GET", path, params={key: str(value) for key, value in query.items()})
@@ -79,7 +79,7 @@ class Airflow:
     def post(self, path: str, body: Json) -> Json:
         """POST below /api/v2, once: an answer that was lost may have been a yes.
 
-        Raises Missing (404), Taken (409), UsageError (other refusals), RetryableError (no sensible answer).
+        Raises NotFound (404), AlreadyExists (409), UsageError (other refusals), RetryableError (no sensible answer).
         """
         return self._once("POST", path, json=body)
 
@@ -121,7 +121,7 @@ class Airflow:
         import httpx
 
         try:
-            return self._client.request(method, path, timeout=self.pace.silence, **more)
+            return self._client.request(method, path, timeout=self.timeouts.read_timeout, **more)
         except httpx.HTTPError as error:
             raise RetryableError(
                 f"no answer from Airflow at {self.url} ({type(error).__name__}: {error}); is DEFTUNES_AIRFLOW_URL "
@@ -136,7 +136,9 @@ class Airflow:
         if status == HTTPStatus.FORBIDDEN:
             raise UsageError(f"{self._user} may not {where}: {_detail(answer)}; give the account a role that may")
         if status >= HTTPStatus.BAD_REQUEST:
-            kind = {HTTPStatus.NOT_FOUND: Missing, HTTPStatus.CONFLICT: Taken}.get(HTTPStatus(status), UsageError)
+            kind = {HTTPStatus.NOT_FOUND: NotFound, HTTPStatus.CONFLICT: AlreadyExists}.get(
+                HTTPStatus(status), UsageError
+            )
             raise kind(f"Airflow answered {status} to {where}: {_detail(answer)}")
         try:
             body = answer.json()
@@ -150,7 +152,7 @@ class Airflow:
         return body
 
 
-def part(text: str) -> str:
+def quote_path(text: str) -> str:
     """A word as one part of a path: run ids hold plus signs and colons."""
     return quote(text, safe="")
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from deftunes_cli.airflow import service
-from deftunes_cli.airflow.follow import Following
+from deftunes_cli.airflow.follow import Follower
 from deftunes_cli.airflow.service import Monthly, Pipeline, Reprocess
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.terminal import plain
@@ -115,9 +115,9 @@ def _allowances(*given: list[str] | None) -> Allowances:
     return Allowances.parse((guard, texts or ()) for guard, texts in zip(Guard, given, strict=True))
 
 
-def _end(following: Following, follow: bool) -> None:
+def _end(following: Follower, follow: bool) -> None:
     if follow:
-        _say(following.to_the_end(_write))
+        _say(following.wait(_write))
 
 
 def _write(line: str) -> None:

@@ -12,17 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deftunes_cli.airflow import runs as read
-from deftunes_cli.airflow.client import Airflow, Json
+from deftunes_cli.airflow.client import AirflowClient, Json
 from deftunes_contract.errors import DataRejected, RetryableError, StageError
 
 Say = Callable[[str], None]
 
 
 @dataclass
-class Following:
+class Follower:
     """Runs to be followed: `name` is what they are together, `runs` asks for them."""
 
-    airflow: Airflow
+    airflow: AirflowClient
     name: str
     runs: Callable[[], list[Json]]
     again: str
@@ -31,14 +31,14 @@ class Following:
     _failures: dict[str, list[read.Failure]] = field(default_factory=dict)
     _over: dict[str, str] = field(default_factory=dict)
 
-    def to_the_end(self, write: Say) -> str:
+    def wait(self, write: Say) -> str:
         """Until all runs are over, a line to `write` for every change; a sentence about the success.
 
         Raises DataRejected (a gate closed), StageError (a run failed), RetryableError (following was given up).
         """
         try:
             while not self._round(write):
-                time.sleep(self.airflow.pace.poll)
+                time.sleep(self.airflow.timeouts.poll)
         except KeyboardInterrupt:
             raise RetryableError(f"stopped following; {self._goes_on()}") from None
         except RetryableError as gone:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from deftunes_cli.airflow.client import Airflow, Json, part
+from deftunes_cli.airflow.client import AirflowClient, Json, quote_path
 from deftunes_contract.errors import ExitCode, StageError
 
 OVER = ("success", "failed")
@@ -59,26 +59,26 @@ def _moments(run: Json) -> list[datetime]:
 
 def path_of(run: Json) -> str:
     """Where a run is, below /api/v2."""
-    return f"/dags/{part(run['dag_id'])}/dagRuns/{part(run['dag_run_id'])}"
+    return f"/dags/{quote_path(run['dag_id'])}/dagRuns/{quote_path(run['dag_run_id'])}"
 
 
-def tasks_of(airflow: Airflow, run: Json, *, following: bool = False) -> list[Json]:
+def tasks_of(airflow: AirflowClient, run: Json, *, following: bool = False) -> list[Json]:
     """The task instances of a run."""
     answer = airflow.get(f"{path_of(run)}/taskInstances", following=following, limit=100)
     found: list[Json] = answer["task_instances"]
     return found
 
 
-def failures_of(airflow: Airflow, run: Json, tasks: Iterable[Json]) -> list[Failure]:
+def failures_of(airflow: AirflowClient, run: Json, tasks: Iterable[Json]) -> list[Failure]:
     """The failed tasks of a run, with their last words."""
     failed = [task for task in tasks if task["state"] == "failed"]
     return [Failure(task["task_id"], _last_words(airflow, run, task)) for task in failed]
 
 
-def _last_words(airflow: Airflow, run: Json, task: Json) -> str:
+def _last_words(airflow: AirflowClient, run: Json, task: Json) -> str:
     # a log may be gone, or its store not answer; what failed is known without it
     with suppress(StageError):
-        path = f"{path_of(run)}/taskInstances/{part(task['task_id'])}/logs/{task['try_number']}"
+        path = f"{path_of(run)}/taskInstances/{quote_path(task['task_id'])}/logs/{task['try_number']}"
         content = airflow.get(path, full_content="true", map_index=task["map_index"]).get("content") or []
         lines = [line for line in content if isinstance(line, dict) and line.get("level") in ("error", "critical")]
         # what comes after the task's own failure is a callback's
@@ -110,7 +110,7 @@ class Row:
         return asdict(self)
 
 
-def row_of(airflow: Airflow, pipeline: str, month: date, run: Json) -> Row:
+def row_of(airflow: AirflowClient, pipeline: str, month: date, run: Json) -> Row:
     """The row of a month's latest run; only a failed run costs further questions."""
     failed = failures_of(airflow, run, tasks_of(airflow, run)) if run["state"] == "failed" else []
     return Row(pipeline, str(month), run["state"], run["dag_run_id"], run["duration"], tuple(failed))

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from deftunes_cli.airflow import runs as read
-from deftunes_cli.airflow.client import Airflow, Json, Missing, Pace, Taken, part
-from deftunes_cli.airflow.follow import Following, Say
+from deftunes_cli.airflow.client import AirflowClient, AlreadyExists, Json, NotFound, Timeouts, quote_path
+from deftunes_cli.airflow.follow import Follower, Say
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.stages import PIPELINES
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
@@ -70,12 +70,12 @@ def months_of(start: str, end: str) -> list[Interval]:
 
 
 @contextmanager
-def connect(settings: AirflowSettings, pace: Pace | None = None) -> Iterator[Airflow]:
+def connect(settings: AirflowSettings, timeouts: Timeouts | None = None) -> Iterator[AirflowClient]:
     """The Airflow of the settings. Raises UsageError when their password cannot be read; nothing is asked yet."""
     import httpx  # a tenth of a second to import: `deftunes --help` must not pay for it
 
     with httpx.Client(base_url=settings.url) as client:
-        yield Airflow(client, settings.user, settings.password, pace)
+        yield AirflowClient(client, settings.user, settings.password, timeouts)
 
 
 def dag_id(pipeline: str) -> str:
@@ -84,13 +84,13 @@ def dag_id(pipeline: str) -> str:
 
 
 def backfill(
-    airflow: Airflow,
+    airflow: AirflowClient,
     pipeline: str,
     months: Sequence[Interval],
     reprocess: Reprocess,
     say: Say,
     allowances: Allowances = NONE_ALLOWED,
-) -> Following:
+) -> Follower:
     """Make one backfill of whole months, one at a time; what follows it.
 
     Raises UsageError (no such DAG), NothingToDo (all of them have runs that stay), RetryableError
@@ -115,7 +115,7 @@ def backfill(
         )
     try:
         made = airflow.post("/backfills", body)
-    except Taken:
+    except AlreadyExists:
         raise RetryableError(_in_the_way(airflow, dag)) from None
     name = f"backfill {made['id']} of {dag}"
     say(f"made {name}: {', '.join(f'{day:%Y-%m}' for day in sorted(planned))}")
@@ -125,7 +125,7 @@ def backfill(
         return [run for run in found if _day(run["logical_date"]) in planned]
 
     again = f"--pipeline {pipeline} --start {first} --end {months[-1].end} --reprocess failed"
-    return Following(airflow, name, ask, f"Mend the cause, then: deftunes airflow backfill {again}")
+    return Follower(airflow, name, ask, f"Mend the cause, then: deftunes airflow backfill {again}")
 
 
 def _allow(allowances: Allowances, pipeline: str, months: Sequence[Interval]) -> Json:
@@ -135,7 +135,7 @@ def _allow(allowances: Allowances, pipeline: str, months: Sequence[Interval]) ->
 
 
 def trigger(
-    airflow: Airflow,
+    airflow: AirflowClient,
     pipeline: str,
     start: str,
     end: str,
@@ -143,7 +143,7 @@ def trigger(
     say: Say,
     partial: bool = False,
     allowances: Allowances = NONE_ALLOWED,
-) -> Following:
+) -> Follower:
     """Make one run by hand, of one month and of some of the pipeline's entities (none named: all); what follows it.
 
     partial: the month may still be running. Raises UsageError (no such DAG, not one month, a month that is not over,
@@ -166,28 +166,28 @@ def trigger(
     dag = _dag(airflow, pipeline, say)
     # the time for people, the rest so that two of them in one second are two
     run_id = f"manual__{conf.get('start', 'now')}__{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    run = airflow.post(f"/dags/{part(dag)}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
+    run = airflow.post(f"/dags/{quote_path(dag)}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
     name = f"run {run['dag_run_id']} of {dag}"
     say(f"made {name}")
     again = "Mend the cause, then call this again, or clear the failed task on Airflow's pages"
-    return Following(airflow, name, lambda: [airflow.get(read.path_of(run), following=True)], again)
+    return Follower(airflow, name, lambda: [airflow.get(read.path_of(run), following=True)], again)
 
 
-def state(airflow: Airflow, pipelines: Iterable[str]) -> list[read.Row]:
+def state(airflow: AirflowClient, pipelines: Iterable[str]) -> list[read.Row]:
     """The latest run of every month of the pipelines, oldest month first. Raises UsageError when a DAG is not there."""
     rows = []
     for pipeline in pipelines:
         dag = _dag(airflow, pipeline, lambda _: None)
-        found = read.latest(airflow.pages(f"/dags/{part(dag)}/dagRuns", "dag_runs", order_by="id"))
+        found = read.latest(airflow.pages(f"/dags/{quote_path(dag)}/dagRuns", "dag_runs", order_by="id"))
         rows += [read.row_of(airflow, pipeline, month, run) for month, run in found.items()]
     return rows
 
 
-def _dag(airflow: Airflow, pipeline: str, say: Say) -> str:
+def _dag(airflow: AirflowClient, pipeline: str, say: Say) -> str:
     dag = dag_id(pipeline)
     try:
-        found = airflow.get(f"/dags/{part(dag)}")
-    except Missing:
+        found = airflow.get(f"/dags/{quote_path(dag)}")
+    except NotFound:
         raise UsageError(
             f"expected DAG {dag} in Airflow at {airflow.url}, found none; is it the Airflow of the chart, and are its "
             "DAGs read (import errors are on its first page)?"
@@ -197,7 +197,7 @@ def _dag(airflow: Airflow, pipeline: str, say: Say) -> str:
     return dag
 
 
-def _explain(airflow: Airflow, dag: str, left: Sequence[Interval], say: Say) -> None:
+def _explain(airflow: AirflowClient, dag: str, left: Sequence[Interval], say: Say) -> None:
     """Say why months are left as they are. Raises UsageError for a month that Airflow would not run."""
     if not left:
         return
@@ -212,7 +212,7 @@ def _explain(airflow: Airflow, dag: str, left: Sequence[Interval], say: Say) -> 
         say(f"{month.month} stays as it is: {run['dag_run_id']} is {run['state']}")
 
 
-def _in_the_way(airflow: Airflow, dag: str) -> str:
+def _in_the_way(airflow: AirflowClient, dag: str) -> str:
     page = airflow.get("/backfills", dag_id=dag, order_by="-id", limit=20)
     for other in page["backfills"]:
         if not other["completed_at"]:
@@ -224,9 +224,9 @@ def _in_the_way(airflow: Airflow, dag: str) -> str:
     return f"{dag} had a backfill under way, which has ended meanwhile; try again"
 
 
-def _runs_between(airflow: Airflow, dag: str, first: date, last: date, *, following: bool = False) -> list[Json]:
+def _runs_between(airflow: AirflowClient, dag: str, first: date, last: date, *, following: bool = False) -> list[Json]:
     between = {"logical_date_gte": _moment(first), "logical_date_lte": _moment(last), "order_by": "logical_date"}
-    return list(airflow.pages(f"/dags/{part(dag)}/dagRuns", "dag_runs", following=following, **between))
+    return list(airflow.pages(f"/dags/{quote_path(dag)}/dagRuns", "dag_runs", following=following, **between))
 
 
 def _moment(day: date) -> str:

@@ -15,27 +15,27 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from deftunes_contract.errors import RetryableError, UsageError
 
 
-class Told(BaseModel):
+class OutputModel(BaseModel):
     """A part of the outputs: closed, so that one that nobody reads is refused and not forgotten."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Release(Told):
+class Release(OutputModel):
     """The Helm release whose pods the stack's roles are for."""
 
     namespace: str
     name: str
 
 
-class Images(Told):
+class Images(OutputModel):
     """Where images are pushed to and pulled from."""
 
     registry: str
     repository: str
 
 
-class Redshift(Told):
+class Redshift(OutputModel):
     """The warehouse; one of workgroup and cluster is empty. `login` is the database account of dbt's role."""
 
     host: str
@@ -48,7 +48,7 @@ class Redshift(Told):
     login: str
 
 
-class AirflowDatabase(Told):
+class AirflowDatabase(OutputModel):
     """PostgreSQL for Airflow's metadata, and the secret with its administrator's password."""
 
     host: str
@@ -57,7 +57,7 @@ class AirflowDatabase(Told):
     admin_secret: str
 
 
-class Networks(Told):
+class Networks(OutputModel):
     """CIDRs that network policies name; `data` are those of warehouse and database, `s3` those of S3 in this region.
 
     The last two are empty where a stack is older than they are.
@@ -70,7 +70,7 @@ class Networks(Told):
     chat: list[str] = []
 
 
-class Shop(Told):
+class Shop(OutputModel):
     """The sources."""
 
     api_url: str
@@ -79,7 +79,7 @@ class Shop(Told):
     songs_port: int
 
 
-class SecretNames(Told):
+class SecretNames(OutputModel):
     """Names in Secrets Manager, by purpose."""
 
     model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True)
@@ -90,14 +90,14 @@ class SecretNames(Told):
     airflow_alert_webhook: str
 
 
-class Placement(Told):
+class Placement(OutputModel):
     """Where drivers and executors may run, as the chart's `placement` takes it."""
 
     driver: dict[str, Any]
     executor: dict[str, Any]
 
 
-class Outputs(Told):
+class Outputs(OutputModel):
     """All that a stack tells."""
 
     environment: Literal["dev", "staging", "prod"]

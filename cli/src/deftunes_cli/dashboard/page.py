@@ -30,8 +30,8 @@ from deftunes_cli.dashboard.timings import timings
 from deftunes_cli.run_record import RunRecord
 from deftunes_cli.verify import Verification, verify
 from deftunes_cli.verify.published_tables import open_public
-from deftunes_cli.verify.serving_tables import open_star
-from deftunes_cli.workspace import Home
+from deftunes_cli.verify.serving_tables import open_tables
+from deftunes_cli.workspace import Workspace
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import NothingToDo
 from deftunes_contract.object_store import open_store
@@ -44,7 +44,7 @@ HOP_MONTHS_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class _Material:
+class _PageData:
     """All that the page is made of."""
 
     sales: Sales
@@ -55,7 +55,7 @@ class _Material:
 
 
 def write_dashboard(
-    home: Home,
+    home: Workspace,
     settings: LakeSettings,
     serving: Path,
     record: RunRecord | None,
@@ -73,14 +73,14 @@ def write_dashboard(
     return _replace(home.dashboard, page)
 
 
-def _gather(settings: LakeSettings, serving: Path, verification: Verification | None) -> _Material:
+def _gather(settings: LakeSettings, serving: Path, verification: Verification | None) -> _PageData:
     nothing = ""
     if verification is None:
         try:
             verification = verify(settings, serving)
         except NothingToDo as empty:
             nothing = str(empty)
-    return _Material(
+    return _PageData(
         sales=_sales(serving, verification),
         verification=verification,
         nothing=nothing,
@@ -93,7 +93,7 @@ def _sales(serving: Path, verification: Verification | None) -> Sales:
     incomplete = verification is not None and any(fault.hop == "serving" for fault in verification.faults)
     if incomplete or not serving.is_file():
         return NO_SALES
-    with open_star(serving) as connection:
+    with open_tables(serving) as connection:
         return read_sales(connection)
 
 
@@ -105,7 +105,9 @@ def _refused(settings: LakeSettings, verification: Verification) -> tuple[Refuse
         return read_quarantine(connection, published)
 
 
-def _render(material: _Material, home: Home, settings: LakeSettings, serving: Path, record: RunRecord | None) -> str:
+def _render(
+    material: _PageData, home: Workspace, settings: LakeSettings, serving: Path, record: RunRecord | None
+) -> str:
     package = files("deftunes_cli.dashboard")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize

@@ -27,7 +27,7 @@ VERBS = {"GET": "get", "POST": "create", "DELETE": "delete"}
 
 
 @dataclass(frozen=True)
-class Pace:
+class Timeouts:
     """Seconds. A test hands in shorter ones."""
 
     poll: float = 1.0
@@ -44,15 +44,15 @@ class Pace:
     """How long a pod may say that its image or its configuration is missing: pulls are tried again by the node."""
 
 
-class Missing(UsageError):
+class NotFound(UsageError):
     """404: what was asked for is not there."""
 
 
-class Taken(RetryableError):
+class AlreadyExists(RetryableError):
     """409: the name is taken."""
 
 
-class Broken(RetryableError):
+class ConnectionLost(RetryableError):
     """The connection gave way, or the server is not itself; asking again may help."""
 
 
@@ -69,19 +69,19 @@ def object_name(text: str, what: str = "job") -> str:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class KubeClient:
     """One namespace of one cluster."""
 
     api: ApiClient
     namespace: str
-    pace: Pace = Pace()
+    timeouts: Timeouts = Timeouts()
 
     def cron_jobs(self) -> list[Json]:
         """All CronJobs."""
         return self._items("/apis/batch/v1", "cronjobs")
 
     def cron_job(self, name: str) -> Json:
-        """One CronJob. Raises Missing."""
+        """One CronJob. Raises NotFound."""
         return self._ask("GET", "/apis/batch/v1", "cronjobs", object_name(name))
 
     def jobs(self, selector: str) -> list[Json]:
@@ -89,7 +89,7 @@ class Cluster:
         return self._items("/apis/batch/v1", "jobs", labelSelector=selector)
 
     def job(self, name: str) -> Json:
-        """One Job. Raises Missing."""
+        """One Job. Raises NotFound."""
         return self._ask("GET", "/apis/batch/v1", "jobs", object_name(name))
 
     def create_job(self, body: Json) -> Json:
@@ -101,15 +101,15 @@ class Cluster:
             tried += 1
             try:
                 return self._once("POST", "/apis/batch/v1", "jobs", body=body)
-            except Taken:
+            except AlreadyExists:
                 if tried == 1:
                     raise
                 return self._once("GET", "/apis/batch/v1", "jobs", name)
 
-        return self._patiently(once)
+        return self._with_retries(once)
 
     def delete_job(self, name: str) -> None:
-        """Ask for a Job's end; it is there until its pods are gone. Raises Missing."""
+        """Ask for a Job's end; it is there until its pods are gone. Raises NotFound."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
         self._ask("DELETE", "/apis/batch/v1", "jobs", object_name(name), body=body)
 
@@ -126,7 +126,7 @@ class Cluster:
             return []
 
     def log(self, pod: str, container: str, *, follow: bool, since: str) -> BaseHTTPResponse:
-        """A pod's log with time stamps, asked for once. Raises Missing, Broken."""
+        """A pod's log with time stamps, asked for once. Raises NotFound, ConnectionLost."""
         query = {"container": container, "timestamps": "true", "follow": "true" if follow else "false"}
         if since:
             query["sinceTime"] = since
@@ -137,16 +137,16 @@ class Cluster:
         return found
 
     def _ask(self, method: str, group: str, kind: str, name: str = "", body: Json | None = None, **query: str) -> Json:
-        return self._patiently(lambda: self._once(method, group, kind, name, body, **query))
+        return self._with_retries(lambda: self._once(method, group, kind, name, body, **query))
 
-    def _patiently(self, once: Callable[[], Json]) -> Json:
-        pause = self.pace.back_off
-        for _ in range(self.pace.attempts - 1):
+    def _with_retries(self, once: Callable[[], Json]) -> Json:
+        pause = self.timeouts.back_off
+        for _ in range(self.timeouts.attempts - 1):
             try:
                 return once()
-            except Broken:
+            except ConnectionLost:
                 time.sleep(pause)
-                pause = min(pause * 2, self.pace.back_off_most)
+                pause = min(pause * 2, self.timeouts.back_off_most)
         return once()
 
     def _once(self, method: str, group: str, kind: str, name: str = "", body: Json | None = None, **query: str) -> Json:
@@ -172,12 +172,12 @@ class Cluster:
                 url,
                 body=None if body is None else json.dumps(body).encode(),
                 headers=headers,
-                timeout=urllib3.Timeout(connect=self.pace.connect, read=self.pace.read),
+                timeout=urllib3.Timeout(connect=self.timeouts.connect, read=self.timeouts.read),
                 retries=False,
                 preload_content=False,
             )
         except urllib3.exceptions.HTTPError as fault:
-            raise Broken(
+            raise ConnectionLost(
                 f"expected a Kubernetes API server at {config.host}, found none ({fault}); "
                 "is the cluster up and the context right? kubectl config current-context"
             ) from fault
@@ -191,7 +191,7 @@ class Cluster:
         try:
             found: Json = json.loads(answer.read())
         except (urllib3.exceptions.HTTPError, ValueError, OSError) as cut:
-            raise Broken(f"the answer of {self.api.configuration.host} broke off ({cut}); try again") from cut
+            raise ConnectionLost(f"the answer of {self.api.configuration.host} broke off ({cut}); try again") from cut
         finally:
             answer.release_conn()
         return found
@@ -199,7 +199,7 @@ class Cluster:
     def _fault(self, method: str, path: str, answer: BaseHTTPResponse) -> StageError:
         try:
             told = self._json(answer).get("message", "")
-        except Broken:
+        except ConnectionLost:
             told = ""
         kind = path.split(f"/namespaces/{self.namespace}/")[1].split("/")
         what = f"{kind[0]}{'/log' if kind[-1] == 'log' else ''}"
@@ -212,19 +212,19 @@ class Cluster:
                 f"Role with verb {verb} on {what}, or choose another --context or --namespace"
             )
         if answer.status == 404:
-            return Missing(
+            return NotFound(
                 f"{'/'.join(kind[:2])} is not in namespace {self.namespace}; deftunes job list shows what is"
             )
         if answer.status == 409:
-            return Taken(f"{what}: {told or 'the name is taken'}; try again")
+            return AlreadyExists(f"{what}: {told or 'the name is taken'}; try again")
         if answer.status in TRANSIENT:
-            return Broken(
+            return ConnectionLost(
                 f"{self.api.configuration.host} answered {answer.status} to {verb} {what} ({told}); try again"
             )
         return UsageError(f"the cluster refused to {verb} {what} ({answer.status}): {told or answer.reason}")
 
 
-def connect(context: str, namespace: str, pace: Pace | None = None) -> Cluster:
+def connect(context: str, namespace: str, timeouts: Timeouts | None = None) -> KubeClient:
     """The cluster of a kubeconfig context, or the one this pod runs in. Raises UsageError."""
     from kubernetes import client, config
 
@@ -248,7 +248,7 @@ def connect(context: str, namespace: str, pace: Pace | None = None) -> Cluster:
                 "set KUBECONFIG, and check with kubectl config current-context"
             ) from missing
         chosen = _own_namespace()
-    return Cluster(client.ApiClient(settings), namespace or chosen or "default", pace or Pace())
+    return KubeClient(client.ApiClient(settings), namespace or chosen or "default", timeouts or Timeouts())
 
 
 def _own_namespace() -> str:

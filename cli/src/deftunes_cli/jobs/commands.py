@@ -52,9 +52,9 @@ def run(
     """Run one stage as a Job, made from the chart's CronJob with these arguments."""
     from deftunes_cli.jobs import service
     from deftunes_cli.jobs.client import connect
-    from deftunes_cli.jobs.workload import call_of
+    from deftunes_cli.jobs.workload import job_request
 
-    call = call_of(stage, words or [], start, end, run_id)
+    call = job_request(stage, words or [], start, end, run_id)
     cluster = connect(context, namespace)
     name = service.make(cluster, release, call)
     if not follow:

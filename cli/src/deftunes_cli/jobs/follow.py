@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deftunes_cli.jobs import states
-from deftunes_cli.jobs.client import Broken, Cluster, Json, Missing
+from deftunes_cli.jobs.client import ConnectionLost, Json, KubeClient, NotFound
 from deftunes_cli.jobs.pod_log import PodLog
 from deftunes_cli.jobs.workload import CONTAINER
 from deftunes_contract.errors import RetryableError, StageError, UsageError
@@ -22,10 +22,10 @@ Say = Callable[[str], None]
 
 
 @dataclass
-class Following:
+class Follower:
     """One Job being followed. `write` gets log lines, `say` what a person may want to know meanwhile."""
 
-    cluster: Cluster
+    cluster: KubeClient
     job: str
     write: Say
     say: Say
@@ -37,7 +37,7 @@ class Following:
     _said: set[str] = field(default_factory=set)
     _stuck_since: float | None = None
 
-    def to_the_end(self) -> states.Verdict:
+    def wait(self) -> states.Verdict:
         """Until the Job is Complete or Failed. Raises RetryableError (given up), UsageError (the pod cannot start)."""
         until = time.monotonic() + self.timeout if self.timeout else None
         try:
@@ -46,17 +46,17 @@ class Following:
                     return found
                 if until and time.monotonic() > until:
                     raise RetryableError(f"not over after {self.timeout:g} seconds; the job goes on: {self._again()}")
-                time.sleep(self.cluster.pace.poll)
+                time.sleep(self.cluster.timeouts.poll)
         except KeyboardInterrupt:
             raise RetryableError(f"stopped following; the job goes on: {self._again()}") from None
-        except Broken as gone:
+        except ConnectionLost as gone:
             raise RetryableError(f"{gone}; the job goes on: {self._again()}") from gone
 
     def _round(self) -> states.Verdict | None:
         # the Job first: a Job seen as over has all its pods in the list that is asked for after it
         try:
             job = self.cluster.job(self.job)
-        except Missing:
+        except NotFound:
             return self._vanished()
         pods = self.cluster.pods(self.job)
         for pod in pods:
@@ -96,18 +96,18 @@ class Following:
 
     def _print(self, name: str, *, over: bool) -> None:
         log = self._logs.setdefault(name, PodLog(self.cluster, name, CONTAINER, self.write))
-        pause = self.cluster.pace.back_off
+        pause = self.cluster.timeouts.back_off
         try:
             if not over:
                 # a stream that stalls or breaks is opened again by the next round, after a look at the pod
                 log.read(follow=True)
                 return
-            for _ in range(self.cluster.pace.attempts):
+            for _ in range(self.cluster.timeouts.attempts):
                 if log.read(follow=False):
                     return
                 time.sleep(pause)
-                pause = min(pause * 2, self.cluster.pace.back_off_most)
-        except Missing:
+                pause = min(pause * 2, self.cluster.timeouts.back_off_most)
+        except NotFound:
             self.say(f"{self.job}: pod {name} is gone, its log may be cut short")
             return
         except StageError as fault:
@@ -124,9 +124,9 @@ class Following:
             return
         now = time.monotonic()
         self._stuck_since = self._stuck_since or now
-        if now - self._stuck_since > self.cluster.pace.start:
+        if now - self._stuck_since > self.cluster.timeouts.start:
             raise UsageError(
-                f"expected {self.job} to start, found {why} for {self.cluster.pace.start:g} seconds; correct the "
+                f"expected {self.job} to start, found {why} for {self.cluster.timeouts.start:g} seconds; correct the "
                 f"image or the settings (helm upgrade), then deftunes job cancel {self.job} and run it again"
             )
 

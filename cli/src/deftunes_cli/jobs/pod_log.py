@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import urllib3
 from urllib3.response import BaseHTTPResponse
 
-from deftunes_cli.jobs.client import Broken, Cluster
+from deftunes_cli.jobs.client import ConnectionLost, KubeClient
 
 CHUNK = 65536
 # stdout and stderr are stamped before they are put in order, so a line may be a little older than the one before
@@ -24,17 +24,17 @@ LOOK_BACK = timedelta(seconds=1)
 class PodLog:
     """The log of one container of one pod; `write` gets whole lines without time stamp and line end."""
 
-    def __init__(self, cluster: Cluster, pod: str, container: str, write: Callable[[str], None]) -> None:
+    def __init__(self, cluster: KubeClient, pod: str, container: str, write: Callable[[str], None]) -> None:
         self._cluster, self._pod, self._container, self._write = cluster, pod, container, write
         self._newest: datetime | None = None
         self._seen: Counter[str] = Counter()
 
     def read(self, *, follow: bool) -> bool:
-        """Print what is new until the stream ends; False when it stalled or broke off. Raises Missing."""
+        """Print what is new until the stream ends; False when it stalled or broke off. Raises NotFound."""
         repeated = Counter(self._seen)
         try:
             answer = self._cluster.log(self._pod, self._container, follow=follow, since=self._since())
-        except Broken:
+        except ConnectionLost:
             return False
         try:
             self._lines(answer, repeated, last_is_whole=not follow)

@@ -6,21 +6,21 @@ import time
 from dataclasses import replace
 
 from deftunes_cli.jobs import states
-from deftunes_cli.jobs.client import Cluster, Json, Missing
-from deftunes_cli.jobs.follow import Following, Say
+from deftunes_cli.jobs.client import Json, KubeClient, NotFound
+from deftunes_cli.jobs.follow import Follower, Say
 from deftunes_cli.jobs.pod_log import PodLog
-from deftunes_cli.jobs.workload import CONTAINER, STAGE_LABEL, Call, cron_job_name, job_of
+from deftunes_cli.jobs.workload import CONTAINER, STAGE_LABEL, JobRequest, cron_job_name, job_of
 from deftunes_contract.errors import RetryableError, UsageError
 
 Row = dict[str, str]
 
 
-def make(cluster: Cluster, release: str, call: Call) -> str:
+def make(cluster: KubeClient, release: str, call: JobRequest) -> str:
     """Make the Job of a call from the chart's CronJob; its name. Raises UsageError when the chart is not there."""
     wanted = cron_job_name(release, call.workload)
     try:
         cron_job = cluster.cron_job(wanted)
-    except Missing:
+    except NotFound:
         found = ", ".join(sorted(one["metadata"]["name"] for one in cluster.cron_jobs())) or "none"
         raise UsageError(
             f"expected CronJob {wanted} in namespace {cluster.namespace}, found: {found}; "
@@ -30,7 +30,7 @@ def make(cluster: Cluster, release: str, call: Call) -> str:
     return name
 
 
-def rows(cluster: Cluster) -> list[Row]:
+def rows(cluster: KubeClient) -> list[Row]:
     """Jobs made by `make`, youngest first."""
     found = sorted(cluster.jobs(STAGE_LABEL), key=lambda job: str(job["metadata"].get("creationTimestamp", "")))
     return [_row(job) for job in reversed(found)]
@@ -49,8 +49,8 @@ def _row(job: Json) -> Row:
     }
 
 
-def logs(cluster: Cluster, name: str, write: Say, say: Say) -> None:
-    """Print what the Job's pods have said so far. Raises Missing, RetryableError."""
+def logs(cluster: KubeClient, name: str, write: Say, say: Say) -> None:
+    """Print what the Job's pods have said so far. Raises NotFound, RetryableError."""
     cluster.job(name)
     pods = cluster.pods(name)
     if not pods:
@@ -62,19 +62,19 @@ def logs(cluster: Cluster, name: str, write: Say, say: Say) -> None:
             raise RetryableError(f"the log of {pod['metadata']['name']} broke off; run the command again")
 
 
-def follow(cluster: Cluster, name: str, write: Say, say: Say, timeout: float | None) -> states.Verdict:
-    """Follow a Job that must be there. Raises Missing."""
+def follow(cluster: KubeClient, name: str, write: Say, say: Say, timeout: float | None) -> states.Verdict:
+    """Follow a Job that must be there. Raises NotFound."""
     cluster.job(name)
-    patient = replace(cluster, pace=replace(cluster.pace, attempts=cluster.pace.attempts_following))
-    return Following(patient, name, write, say, timeout).to_the_end()
+    patient = replace(cluster, timeouts=replace(cluster.timeouts, attempts=cluster.timeouts.attempts_following))
+    return Follower(patient, name, write, say, timeout).wait()
 
 
-def cancel(cluster: Cluster, name: str, timeout: float) -> str:
+def cancel(cluster: KubeClient, name: str, timeout: float) -> str:
     """Delete a Job and wait until its pods are gone; a sentence. One that is gone already is no fault."""
     until = time.monotonic() + timeout
     try:
         cluster.delete_job(name)
-    except Missing:
+    except NotFound:
         if not cluster.pods(name):
             return f"{name} is not in namespace {cluster.namespace}: nothing to cancel"
     while left := cluster.pods(name) or _still_there(cluster, name):
@@ -82,12 +82,12 @@ def cancel(cluster: Cluster, name: str, timeout: float) -> str:
             raise RetryableError(
                 f"{name} is being deleted, but after {timeout:g} seconds {len(left)} pods or its Job are left"
             )
-        time.sleep(cluster.pace.poll)
+        time.sleep(cluster.timeouts.poll)
     return f"{name} is cancelled, its pods are gone"
 
 
-def _still_there(cluster: Cluster, name: str) -> list[Json]:
+def _still_there(cluster: KubeClient, name: str) -> list[Json]:
     try:
         return [cluster.job(name)]
-    except Missing:
+    except NotFound:
         return []

@@ -27,7 +27,7 @@ NAME_MOST = 63
 
 
 @dataclass(frozen=True)
-class Call:
+class JobRequest:
     """One stage for one interval."""
 
     stage: str
@@ -56,7 +56,7 @@ class Call:
         return [*verb, *self.entities, *when, *self.flags]
 
 
-def call_of(stage: str, words: Sequence[str], start: str, end: str, run_id: str) -> Call:
+def job_request(stage: str, words: Sequence[str], start: str, end: str, run_id: str) -> JobRequest:
     """Read a command line: words up to the first flag are entities, the rest is the stage's. Raises UsageError."""
     if stage not in STAGES:
         raise UsageError(f"expected a stage ({', '.join(STAGES)}), found {stage!r}")
@@ -76,7 +76,7 @@ def call_of(stage: str, words: Sequence[str], start: str, end: str, run_id: str)
         list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
     else:
         Interval.parse(start, end)
-    return Call(stage, entities, start, end, run_id, flags)
+    return JobRequest(stage, entities, start, end, run_id, flags)
 
 
 def _check_entities(stage: str, entities: tuple[str, ...]) -> None:
@@ -97,7 +97,7 @@ def cron_job_name(release: str, workload: str) -> str:
     return f"{full}-{workload}"
 
 
-def job_of(cron_job: Json, call: Call, now: datetime | None = None) -> Json:
+def job_of(cron_job: Json, call: JobRequest, now: datetime | None = None) -> Json:
     """The Job `kubectl create job --from` would make, with this call's args and labels that say what it is."""
     template = copy.deepcopy(cron_job["spec"]["jobTemplate"])
     meta, cron = template.get("metadata") or {}, cron_job["metadata"]
@@ -137,7 +137,7 @@ def job_of(cron_job: Json, call: Call, now: datetime | None = None) -> Json:
     return body
 
 
-def job_name(cron_job: str, call: Call, now: datetime) -> str:
+def job_name(cron_job: str, call: JobRequest, now: datetime) -> str:
     """`<cronjob>-<yyyymm>-<5 random>`; a pod's label holds it, so 63 characters."""
     month = call.start[:7].replace("-", "") if call.start else f"{now:%Y%m}"
     tail = f"-{month}-{secrets.token_hex(3)[:5]}"

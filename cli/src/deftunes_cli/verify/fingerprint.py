@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from deftunes_cli.verify.model import Content
+from deftunes_cli.verify.model import TableHash
 from deftunes_contract.errors import StageError
 
 _PLAIN = frozenset(
@@ -28,7 +28,7 @@ def quoted(name: str) -> str:
 
 def fingerprint(
     connection: duckdb.DuckDBPyConnection, relation: str, content: Iterable[str] | None = None, where: str = "true"
-) -> Content:
+) -> TableHash:
     """Rows and fingerprint of a relation (SQL name or subquery in parentheses).
 
     content: the columns that count (default: all). where: SQL condition. Runs inside DuckDB in bounded memory. Raises
@@ -46,7 +46,7 @@ def fingerprint(
         f"select count(*), coalesce(sum(md5_number_lower({text})), 0) from {relation} where {where}"
     ).fetchone()
     rows, total = found if found else (0, 0)
-    return Content(rows=rows, fingerprint=f"{rows:x}.{total % 2**128:032x}")
+    return TableHash(rows=rows, fingerprint=f"{rows:x}.{total % 2**128:032x}")
 
 
 def row_text(types: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import structlog
 
-from deftunes_cli.verify.model import Fault, Figures
+from deftunes_cli.verify.model import Discrepancy, Figures
 from deftunes_contract.entity import Entity
 from deftunes_contract.landed_record import RecordMeasure
 from deftunes_contract.layout import landing_path
@@ -37,10 +37,10 @@ class Recount:
     """What the landed files hold; `figures` is None when a file could not be read to its end."""
 
     figures: Figures | None
-    faults: tuple[Fault, ...]
+    faults: tuple[Discrepancy, ...]
 
 
-def recount(store: ObjectStore, entity: Entity, receipt: Receipt) -> Recount:
+def recount_landing(store: ObjectStore, entity: Entity, receipt: Receipt) -> Recount:
     """Read every object that the receipt names, once, and count records, units and cents."""
     tally = _Tally(entity)
     folder = landing_path(entity.landing_folder, receipt.end)
@@ -82,7 +82,9 @@ class _Tally:
         return Figures(units=self.units, amount=amount)
 
 
-def _read(store: ObjectStore, path: str, listed: LandedObject, tally: _Tally, receipt: Receipt) -> Iterator[Fault]:
+def _read(
+    store: ObjectStore, path: str, listed: LandedObject, tally: _Tally, receipt: Receipt
+) -> Iterator[Discrepancy]:
     """Count one object; yields what is wrong with it."""
     subject = f"{receipt.entity} {receipt.interval.month}"
     advice = (
@@ -111,8 +113,8 @@ def _read(store: ObjectStore, path: str, listed: LandedObject, tally: _Tally, re
         yield _fault("landed object", subject, f"{listed.records:,} records", f"{records:,}", where, advice)
 
 
-def _fault(hop: str, subject: str, expected: str, found: str, where: str, advice: str) -> Fault:
-    return Fault(hop=hop, subject=subject, expected=expected, found=found, where=where, advice=advice)
+def _fault(hop: str, subject: str, expected: str, found: str, where: str, advice: str) -> Discrepancy:
+    return Discrepancy(hop=hop, subject=subject, expected=expected, found=found, where=where, advice=advice)
 
 
 def _open(store: ObjectStore, path: str) -> IO[bytes]:

@@ -56,7 +56,7 @@ class State(StrEnum):
     """Rows are public that no published snapshot accounts for."""
 
 
-class Fault(_Frozen):
+class Discrepancy(_Frozen):
     """One disagreement. `hop` names where the figures part; `sentence` is for people."""
 
     hop: str
@@ -92,7 +92,7 @@ class IntervalCheck(_Frozen):
     fact: Figures | None
 
 
-class Content(_Frozen):
+class TableHash(_Frozen):
     """Rows of a table and a fingerprint of their content that does not depend on their order."""
 
     rows: int
@@ -125,14 +125,14 @@ class Verification(_Frozen):
     pending, provisional: sentences on deliveries that are not public, and on months that were read before their end.
     """
 
-    faults: tuple[Fault, ...]
+    faults: tuple[Discrepancy, ...]
     pending: tuple[str, ...]
     provisional: tuple[str, ...]
     intervals: tuple[IntervalCheck, ...]
     items: int
     total_sales: Decimal
     sales: tuple[Sale, ...]
-    tables: dict[str, Content]
+    tables: dict[str, TableHash]
     runs: tuple[PublishedRun, ...]
 
     @property

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from deftunes_cli.verify.fingerprint import fingerprint
-from deftunes_cli.verify.model import Content, Figures, figures
+from deftunes_cli.verify.model import Figures, TableHash, figures
 from deftunes_cli.verify.snapshots import Published
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.settings import LakeSettings
@@ -84,7 +84,7 @@ def quarantined(connection: duckdb.DuckDBPyConnection, only: Collection[date] | 
 
 def contents(
     connection: duckdb.DuckDBPyConnection, tables: Collection[str], published: Mapping[str, Mapping[date, Published]]
-) -> dict[str, Content]:
+) -> dict[str, TableHash]:
     """Fingerprints of the tables that exist; of quarantine only the rows of published runs."""
     found = {
         entity: fingerprint(connection, f"{SCHEMA}.{entity}", load(entity).content)
@@ -104,7 +104,7 @@ def contents(
     return found
 
 
-def members(connection: duckdb.DuckDBPyConnection) -> dict[str, Content]:
+def members(connection: duckdb.DuckDBPyConnection) -> dict[str, TableHash]:
     """Which members each dimension must have, by the tables on `main`: dimension → fingerprint of its keys."""
     return {name: fingerprint(connection, f"({query})") for name, query in _MEMBERS.items()}
 

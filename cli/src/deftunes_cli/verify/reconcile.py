@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from deftunes_cli.verify.landing_recount import Recount
-from deftunes_cli.verify.model import Fault, Figures, IntervalCheck, State
+from deftunes_cli.verify.model import Discrepancy, Figures, IntervalCheck, State
 from deftunes_cli.verify.snapshots import Published
 from deftunes_contract.interval import Interval
 from deftunes_contract.provisional import FLAG as PARTIAL
@@ -102,12 +102,12 @@ def provisional(evidence: Evidence, now: datetime) -> str | None:
     return f"{evidence.subject}: {advice(evidence.interval, now)}" if evidence.provisional else None
 
 
-def faults(evidence: Evidence) -> tuple[Fault, ...]:
+def faults(evidence: Evidence) -> tuple[Discrepancy, ...]:
     """Every disagreement of one interval."""
     return (*_at_landing(evidence), *_at_publication(evidence), *_at_facts(evidence))
 
 
-def _at_landing(evidence: Evidence) -> Iterator[Fault]:
+def _at_landing(evidence: Evidence) -> Iterator[Discrepancy]:
     interval = evidence.interval
     again = f"run deftunes-extract {evidence.entity} --start {interval.start} --end {interval.end} again"
     if evidence.receipt is None:
@@ -135,7 +135,7 @@ def _at_landing(evidence: Evidence) -> Iterator[Fault]:
         )
 
 
-def _at_publication(evidence: Evidence) -> Iterator[Fault]:
+def _at_publication(evidence: Evidence) -> Iterator[Discrepancy]:
     public = evidence.public
     replay = f"publish the month again: deftunes run --start {evidence.interval.start} --end {evidence.interval.end}"
     if evidence.published is None:
@@ -188,7 +188,7 @@ def _at_publication(evidence: Evidence) -> Iterator[Fault]:
         )
 
 
-def _at_facts(evidence: Evidence) -> Iterator[Fault]:
+def _at_facts(evidence: Evidence) -> Iterator[Discrepancy]:
     if evidence.facts is None or evidence.facts == evidence.public:
         return
     found = f"{evidence.facts}" if evidence.facts.units else "an interval that is published and not yet in serving"
@@ -202,5 +202,5 @@ def _at_facts(evidence: Evidence) -> Iterator[Fault]:
     )
 
 
-def _fault(evidence: Evidence, hop: str, expected: str, found: str, where: str, advice: str) -> Fault:
-    return Fault(hop=hop, subject=evidence.subject, expected=expected, found=found, where=where, advice=advice)
+def _fault(evidence: Evidence, hop: str, expected: str, found: str, where: str, advice: str) -> Discrepancy:
+    return Discrepancy(hop=hop, subject=evidence.subject, expected=expected, found=found, where=where, advice=advice)

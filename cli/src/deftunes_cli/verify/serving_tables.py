@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from deftunes_cli.verify.fingerprint import fingerprint
-from deftunes_cli.verify.model import Content, Fault, Figures, Sale, figures
+from deftunes_cli.verify.model import Discrepancy, Figures, Sale, TableHash, figures
 from deftunes_cli.verify.published_tables import MEMORY
 from deftunes_contract.errors import RetryableError
 
@@ -54,18 +54,18 @@ _VIEW_SUMS = {
 
 
 @dataclass(frozen=True)
-class Star:
+class ServingTables:
     """The serving schema as found. facts: per ingest_on. sound: whether all of its relations are there."""
 
     facts: dict[date, Figures]
     sales: tuple[Sale, ...]
-    tables: dict[str, Content]
-    faults: tuple[Fault, ...]
+    tables: dict[str, TableHash]
+    faults: tuple[Discrepancy, ...]
     sound: bool = True
 
 
 @contextmanager
-def open_star(serving: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_tables(serving: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The serving file, read-only. Raises RetryableError when it is there and cannot be opened."""
     try:
         connection = duckdb.connect(str(serving), read_only=True)
@@ -79,14 +79,16 @@ def open_star(serving: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def missing_file(serving: Path) -> Star:
+def missing_file(serving: Path) -> ServingTables:
     """The star of a platform that has published but never built its serving tables."""
-    return Star({}, (), {}, (_fault("serving", "serving", "a serving database", "no file", serving),), sound=False)
+    return ServingTables(
+        {}, (), {}, (_fault("serving", "serving", "a serving database", "no file", serving),), sound=False
+    )
 
 
-def read_star(
-    connection: duckdb.DuckDBPyConnection, serving: Path, members: Mapping[str, Content], with_contents: bool
-) -> Star:
+def read_tables(
+    connection: duckdb.DuckDBPyConnection, serving: Path, members: Mapping[str, TableHash], with_contents: bool
+) -> ServingTables:
     """Sums, cross-checks and (when asked for) fingerprints of all relations.
 
     members: fingerprints of the keys that the dimensions must have; only these dimensions are checked.
@@ -101,12 +103,12 @@ def read_star(
     if absent:
         found = f"{len(absent)} of its relations missing"
         fault = _fault("serving", "serving", f"{SCHEMA}.{absent[0]}", found, serving)
-        return Star({}, (), {}, (fault,), sound=False)
+        return ServingTables({}, (), {}, (fault,), sound=False)
     facts = connection.execute(f"select ingest_on, count(*), sum(price) from {_FACTS} group by ingest_on").fetchall()
     sales = connection.execute(
         f"select session_year, session_month, country_code, total_sales from {SCHEMA}.sales_per_country_vw order by all"
     ).fetchall()
-    return Star(
+    return ServingTables(
         facts={day: figures(rows, amount, True) for day, rows, amount in facts},
         sales=tuple(
             Sale(session_year=year, session_month=month, country_code=country, total_sales=total)
@@ -118,8 +120,8 @@ def read_star(
 
 
 def _missing_members(
-    connection: duckdb.DuckDBPyConnection, serving: Path, expected: Mapping[str, Content]
-) -> Iterator[Fault]:
+    connection: duckdb.DuckDBPyConnection, serving: Path, expected: Mapping[str, TableHash]
+) -> Iterator[Discrepancy]:
     """Every dimension has the members that the published tables give it, each once."""
     for dimension, due in expected.items():
         key, once = _MEMBERS[dimension]
@@ -131,7 +133,7 @@ def _missing_members(
             yield _fault("dimension", dimension, f"the {due.rows:,} members that are published", others, serving)
 
 
-def _cross_checks(connection: duckdb.DuckDBPyConnection, serving: Path) -> Iterator[Fault]:
+def _cross_checks(connection: duckdb.DuckDBPyConnection, serving: Path) -> Iterator[Discrepancy]:
     """Every view sums to the facts: a join that fans out, or drops rows, does not."""
     for view, (own, over_facts, what) in _VIEW_SUMS.items():
         found = connection.execute(
@@ -149,5 +151,5 @@ def _cross_checks(connection: duckdb.DuckDBPyConnection, serving: Path) -> Itera
             )
 
 
-def _fault(hop: str, subject: str, expected: str, found: str, serving: Path, advice: str = REBUILD) -> Fault:
-    return Fault(hop=hop, subject=subject, expected=expected, found=found, where=f"in {serving}", advice=advice)
+def _fault(hop: str, subject: str, expected: str, found: str, serving: Path, advice: str = REBUILD) -> Discrepancy:
+    return Discrepancy(hop=hop, subject=subject, expected=expected, found=found, where=f"in {serving}", advice=advice)

@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from deftunes_cli.verify import published_tables, serving_tables
-from deftunes_cli.verify.landing_recount import recount
-from deftunes_cli.verify.model import Content, Figures, PublishedRun, Verification, figures
+from deftunes_cli.verify.landing_recount import recount_landing
+from deftunes_cli.verify.model import Figures, PublishedRun, TableHash, Verification, figures
 from deftunes_cli.verify.reconcile import Evidence, faults, pending, provisional
 from deftunes_cli.verify.snapshots import Published, published_intervals, read_metadata, table_locations
 from deftunes_contract import layout
@@ -40,8 +40,8 @@ class _Public:
 
     partitions: Mapping[str, Mapping[date, Figures]]
     quarantined: Mapping[published_tables.QuarantineKey, Figures]
-    contents: Mapping[str, Content]
-    members: Mapping[str, Content]
+    contents: Mapping[str, TableHash]
+    members: Mapping[str, TableHash]
 
 
 def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] | None = None) -> Verification:
@@ -80,7 +80,7 @@ def _look(settings: LakeSettings, serving: Path, months: Collection[Interval] | 
             f"expected deliveries or published tables, found none in {settings.lake_root}"
             f"{' for these months' if only else ''}; run deftunes demo, or deftunes run --start DAY --end DAY"
         )
-    shown = _see_star(serving, seen, whole=only is None) if any(published.values()) or serving.is_file() else None
+    shown = _read_serving(serving, seen, whole=only is None) if any(published.values()) or serving.is_file() else None
     evidence = _gather(store, receipts, published, seen, shown, only)
     if table_locations(settings) != locations:
         raise _Moved(f"the tables of {settings.lake_root} changed while they were verified; run deftunes verify again")
@@ -118,11 +118,11 @@ def _see_public(
         )
 
 
-def _see_star(serving: Path, seen: _Public, whole: bool) -> serving_tables.Star:
+def _read_serving(serving: Path, seen: _Public, whole: bool) -> serving_tables.ServingTables:
     if not serving.is_file():
         return serving_tables.missing_file(serving)
-    with serving_tables.open_star(serving) as connection:
-        return serving_tables.read_star(connection, serving, seen.members, with_contents=whole)
+    with serving_tables.open_tables(serving) as connection:
+        return serving_tables.read_tables(connection, serving, seen.members, with_contents=whole)
 
 
 def _gather(
@@ -130,7 +130,7 @@ def _gather(
     receipts: Mapping[str, Mapping[date, Receipt]],
     published: Intervals,
     seen: _Public,
-    shown: serving_tables.Star | None,
+    shown: serving_tables.ServingTables | None,
     only: Collection[date] | None,
 ) -> list[Evidence]:
     """One piece of evidence per entity and interval, sorted by both."""
@@ -151,7 +151,7 @@ def _gather(
                     entity=entity,
                     ingest_on=day,
                     receipt=receipt,
-                    landed=None if receipt is None else recount(store, contract, receipt),
+                    landed=None if receipt is None else recount_landing(store, contract, receipt),
                     published=tag,
                     public=public_days.get(day, nothing),
                     quarantined=nothing if run is None else seen.quarantined.get(run, nothing),
@@ -161,7 +161,7 @@ def _gather(
     return evidence
 
 
-def _conclude(evidence: list[Evidence], seen: _Public, shown: serving_tables.Star | None) -> Verification:
+def _conclude(evidence: list[Evidence], seen: _Public, shown: serving_tables.ServingTables | None) -> Verification:
     sales, now = seen.partitions.get(serving_tables.FACT_ENTITY, {}).values(), utc_now()
     return Verification(
         faults=tuple(fault for one in evidence for fault in faults(one)) + (shown.faults if shown else ()),
