@@ -22,8 +22,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from deftunes_contract.receipt import Receipt
+from deftunes_contract.retry import RetryPolicy
 from deftunes_extract import __main__ as extract_main
-from deftunes_extract.patience import Patience
 from deftunes_simulator.database import SongsDatabase, data_folder
 
 MONTH = ("--start", "2020-01-01", "--end", "2020-02-01")
@@ -179,7 +179,7 @@ class Outcome:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that the extract wanted to wait between attempts; it does not really wait."""
     waited: list[float] = []
-    monkeypatch.setattr(extract_main, "Patience", partial(Patience, sleep=waited.append))
+    monkeypatch.setattr(extract_main, "RetryPolicy", partial(RetryPolicy, sleep=waited.append))
     return waited
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from deftunes_contract.errors import UsageError
 from deftunes_extract.connection import connection_error
-from deftunes_extract.patience import SourceError
+from deftunes_extract.source import SourceError
 
 BODY = b'[{"user_id": "1"}]'
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" + BODY

@@ -13,7 +13,7 @@ import pytest
 
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_extract.content_coding import PIECE, coding_of, unpack
-from deftunes_extract.patience import SourceError
+from deftunes_extract.source import SourceError
 
 TEXT = json.dumps([{"user_id": str(n), "words": "Zoë " * 7} for n in range(500)]).encode()
 

@@ -21,16 +21,16 @@ from deftunes_contract.entity import load
 from deftunes_contract.errors import ExitCode
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
-from deftunes_extract.delivery import Order, deliver
-from deftunes_extract.metrics import LoadTotals
-from deftunes_extract.patience import Deadline, Patience, SourceError
+from deftunes_contract.retry import Deadline, RetryPolicy
+from deftunes_extract.delivery import ExtractRequest, land
 from deftunes_extract.settings import ExtractSettings
+from deftunes_extract.source import LoadTotals, SourceError
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
 COMMAND = [sys.executable, "-m", "deftunes_extract", "users", "--start", "2020-01-01", "--end", "2020-02-01"]
 
 
-def test_sessions_land_verbatim_with_their_metrics(api: Any, extract: Any, lake: Any, make: Any) -> None:
+def test_sessions_land_verbatim_with_their_figures(api: Any, extract: Any, lake: Any, make: Any) -> None:
     edges = [
         make.session(1, session_start_time="2020-01-01T00:00:00.000000"),
         make.session(2, session_start_time="2020-01-31T23:59:59.999999"),
@@ -209,19 +209,19 @@ class Lines:
         return LoadTotals(len(lines), len(lines))
 
 
-def order() -> Order:
-    return Order(load("users"), JANUARY, "test")
+def users_january() -> ExtractRequest:
+    return ExtractRequest(load("users"), JANUARY, "test")
 
 
-def quiet(attempts: int = 3) -> Patience:
-    return Patience(attempts, Deadline(60), lambda _: None)
+def quiet(attempts: int = 3) -> RetryPolicy:
+    return RetryPolicy(attempts, (SourceError,), deadline=Deadline(60), sleep=lambda _: None)
 
 
 def test_a_rival_that_falls_back_to_a_removed_object_is_noticed(lake: Any) -> None:
     """A reads x away while B, slower, signs for x: A looks again and makes its delivery anew."""
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root))
     old, new = [b"x\n"], [b"y\n"]
-    deliver(order(), Lines(old), LocalStore(lake.root), settings, quiet())
+    land(users_january(), Lines(old), LocalStore(lake.root), settings, quiet())
     rival_receipt = (lake.folder("users") / "_receipt.json").read_bytes()
     store = LocalStore(lake.root)
     delete = store.delete
@@ -235,7 +235,7 @@ def test_a_rival_that_falls_back_to_a_removed_object_is_noticed(lake: Any) -> No
 
     store.delete = rival_signs_first  # type: ignore[method-assign]
     source = Lines(new)
-    made = deliver(order(), source, store, settings, quiet())
+    made = land(users_january(), source, store, settings, quiet())
     assert struck
     assert source.calls == 2
     assert lake.receipt("users") == made
@@ -247,11 +247,11 @@ def test_a_failure_does_not_remove_what_a_rival_has_signed_for(lake: Any) -> Non
     store = LocalStore(lake.root)
 
     def rival_then_fault() -> None:
-        deliver(order(), Lines([b"a\n", b"b\n"]), store, settings, quiet())
+        land(users_january(), Lines([b"a\n", b"b\n"]), store, settings, quiet())
         raise SourceError("reset")
 
     with pytest.raises(Exception, match="reset"):
-        deliver(order(), Lines([b"a\n", b"c\n"], meanwhile=rival_then_fault), store, settings, quiet(1))
+        land(users_january(), Lines([b"a\n", b"c\n"], meanwhile=rival_then_fault), store, settings, quiet(1))
     assert lake.lines("users") == [b"a", b"b"]
     assert len(list(lake.folder("users").iterdir())) == 3
 
@@ -266,21 +266,21 @@ def test_an_attempt_that_read_something_else_leaves_nothing(lake: Any) -> None:
             raise faults.pop()
 
     source = Lines([b"a\n", b"b\n", b"c\n"], [b"a\n", b"d\n"], meanwhile=once)
-    made = deliver(order(), source, LocalStore(lake.root), settings, quiet())
+    made = land(users_january(), source, LocalStore(lake.root), settings, quiet())
     assert lake.lines("users") == [b"a", b"d"]
     assert {path.name for path in lake.folder("users").iterdir()} == {"_receipt.json", *(o.name for o in made.objects)}
 
 
 def test_a_delivery_stands_when_old_objects_cannot_be_removed(lake: Any) -> None:
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root))
-    deliver(order(), Lines([b"x\n"]), LocalStore(lake.root), settings, quiet())
+    land(users_january(), Lines([b"x\n"]), LocalStore(lake.root), settings, quiet())
     store = LocalStore(lake.root)
 
     def denied(path: str) -> None:
         raise PermissionError(path)
 
     store.delete = denied  # type: ignore[method-assign]
-    made = deliver(order(), Lines([b"y\n"]), store, settings, quiet())
+    made = land(users_january(), Lines([b"y\n"]), store, settings, quiet())
     assert lake.receipt("users") == made
     assert lake.lines("users") == [b"y"]
 
@@ -291,7 +291,7 @@ def test_scratch_is_where_the_settings_say(lake: Any, extract: Any, tmp_path: Pa
     seen: list[Path] = []
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_EXTRACT_SCRATCH=str(scratch))
     source = Lines([b"a\n"], meanwhile=lambda: seen.extend(scratch.iterdir()))
-    deliver(order(), source, LocalStore(lake.root), settings, quiet())
+    land(users_january(), source, LocalStore(lake.root), settings, quiet())
     assert len(seen) == 1
     assert list(scratch.iterdir()) == []
     missing = extract("songs", DEFTUNES_EXTRACT_SCRATCH=str(tmp_path / "nowhere"))

@@ -14,7 +14,7 @@ from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.landed_record import parse
 from deftunes_extract import json_array
 from deftunes_extract.json_array import read_records
-from deftunes_extract.patience import SourceError
+from deftunes_extract.source import SourceError
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts

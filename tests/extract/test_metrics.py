@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deftunes_contract.entity import load
-from deftunes_extract.metrics import LoadTotals, RecordMetrics
+from deftunes_extract.metrics import RecordMetrics
+from deftunes_extract.source import LoadTotals
 
 wrong = st.sampled_from([..., None, True, 1, 1.5, "1.00", [], {}, [None], "2020-01-05T01:00:00"])
 prices = (

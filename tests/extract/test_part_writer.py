@@ -22,7 +22,7 @@ from deftunes_extract.part_writer import PartWriter
 def write(root: Path, blocks: Iterator[bytes] | list[bytes], part_bytes: int) -> tuple[LandedObject, ...]:
     with PartWriter(LocalStore(root), "delivery", "jsonl.gz", part_bytes, None, set()) as parts:
         for block in blocks:
-            parts.put(block, block.count(b"\n"))
+            parts.write(block, block.count(b"\n"))
         return parts.close()
 
 
@@ -92,7 +92,7 @@ def test_a_slow_shelf_slows_the_source_down(tmp_path: Path) -> None:
     def fill() -> None:
         with PartWriter(SlowShelf(tmp_path), "delivery", "jsonl.gz", 1, None, set()) as parts:
             for _ in range(50):
-                parts.put(block, 1)
+                parts.write(block, 1)
                 put.append(len(block))
             parts.close()
 
@@ -123,7 +123,7 @@ def test_a_failing_shelf_stops_the_writer_and_scratch_is_cleared(tmp_path: Path)
     def fill() -> None:
         with PartWriter(BrokenShelf(tmp_path), "delivery", "jsonl.gz", 10, scratch, uploaded) as parts:
             for _ in range(100_000):
-                parts.put(b"123456789\n", 1)
+                parts.write(b"123456789\n", 1)
             parts.close()
 
     with pytest.raises(OSError, match="disk full"):
@@ -136,7 +136,7 @@ def test_a_failing_shelf_stops_the_writer_and_scratch_is_cleared(tmp_path: Path)
 def test_leaving_early_clears_scratch(tmp_path: Path) -> None:
     def leave() -> None:
         with PartWriter(LocalStore(tmp_path), "delivery", "jsonl.gz", 10**9, tmp_path, set()) as parts:
-            parts.put(b"a\n", 1)
+            parts.write(b"a\n", 1)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

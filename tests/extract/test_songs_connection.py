@@ -18,7 +18,7 @@ import pytest
 from deftunes_contract.entity import load
 from deftunes_contract.errors import UsageError
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.postgres import SongsSource
+from deftunes_extract.postgres import PostgresSource
 
 
 class FakeServer:
@@ -286,14 +286,14 @@ def test_a_well_written_one_says_where_and_no_more(extract: Any, dsn: str) -> No
 )
 def test_a_server_elsewhere_proves_itself(dsn: str, verified: bool) -> None:
     if verified:
-        SongsSource(dsn, load("songs"))
+        PostgresSource(dsn, load("songs"))
     else:
         with pytest.raises(UsageError, match="DEFTUNES_ALLOW_UNVERIFIED"):
-            SongsSource(dsn, load("songs"))
-    SongsSource(dsn, load("songs"), allow_unverified=True)
+            PostgresSource(dsn, load("songs"))
+    PostgresSource(dsn, load("songs"), allow_unverified=True)
 
 
 def test_the_environment_may_name_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "verify-full")
-    SongsSource("postgresql://db.example/songs", load("songs"))
+    PostgresSource("postgresql://db.example/songs", load("songs"))
     assert Dsn.parse("postgresql://db.example/songs").setter("sslmode") == "PGSSLMODE"

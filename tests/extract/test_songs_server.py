@@ -17,19 +17,19 @@ from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import Receipt
+from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_extract import postgres as songs_module
-from deftunes_extract.delivery import Order, deliver
-from deftunes_extract.metrics import LoadTotals
-from deftunes_extract.patience import Deadline, Patience
-from deftunes_extract.postgres import SongsSource
+from deftunes_extract.delivery import ExtractRequest, land
+from deftunes_extract.postgres import PostgresSource
 from deftunes_extract.settings import ExtractSettings
+from deftunes_extract.source import LoadTotals, SourceError
 
 
 class Disturbed:
     """The songs, with something happening once in the middle of the copy."""
 
     def __init__(self, dsn: str, disturb: Callable[[], object]) -> None:
-        self.inner = SongsSource(dsn, load("songs"))
+        self.inner = PostgresSource(dsn, load("songs"))
         self.name = self.inner.name
         self.disturb = disturb
         self.readings = 0
@@ -49,10 +49,10 @@ class Disturbed:
 
 
 def delivered(lake: Any, source: Any, attempts: int = 4, seconds: float = 60) -> Receipt:
-    order = Order(load("songs"), Interval(date(2020, 1, 1), date(2020, 2, 1)), "test")
-    patience = Patience(attempts, Deadline(seconds), lambda _: time.sleep(0.2))
+    request = ExtractRequest(load("songs"), Interval(date(2020, 1, 1), date(2020, 2, 1)), "test")
+    retries = RetryPolicy(attempts, (SourceError,), deadline=Deadline(seconds), sleep=lambda _: time.sleep(0.2))
     settings = ExtractSettings(DEFTUNES_LAKE=str(lake.root), DEFTUNES_PART_BYTES=300_000)
-    return deliver(order, source, LocalStore(lake.root), settings, patience)
+    return land(request, source, LocalStore(lake.root), settings, retries)
 
 
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deftunes-extract'"
@@ -115,7 +115,7 @@ def test_fewer_rows_than_the_server_has_sent_are_not_signed_for(
 
 def test_the_table_may_be_replaced_between_two_reads(songs: Any, lake: Any) -> None:
     songs.fill(10)
-    source = SongsSource(songs.dsn, load("songs"))
+    source = PostgresSource(songs.dsn, load("songs"))
     assert delivered(lake, source).records == 10
     songs.create()
     songs.fill(20)
@@ -127,7 +127,7 @@ def test_a_locked_table_is_not_waited_for_beyond_the_deadline(songs: Any, lake: 
     with psycopg.connect(songs.dsn) as rival:
         rival.execute("LOCK TABLE deftunes.songs IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(RetryableError):
-            delivered(lake, SongsSource(songs.dsn, load("songs")), seconds=0.5)
+            delivered(lake, PostgresSource(songs.dsn, load("songs")), seconds=0.5)
 
 
 def test_a_server_that_falls_silent_is_given_up(songs: Any, lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 """What each fault of a source does to a whole run: exit code, sentence, and that old data stays as it was."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from tenacity import wait_exponential_jitter
 
 from deftunes_contract.errors import ExitCode
-from deftunes_extract import patience
+from deftunes_contract.retry import RetryPolicy
+from deftunes_extract import __main__ as extract_main
 
 JANUARY = ("2020-01-01", "2020-02-01", "--pipeline", "api")
 PASSING = (
@@ -36,8 +37,8 @@ LASTING = [
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same attempts in the same order, only sooner after one another; tests/extract asks about the pauses."""
-    monkeypatch.setattr(patience, "BACK_OFF", wait_exponential_jitter(initial=0.05, max=3, jitter=0.05))
+    """The same attempts in the same order, only sooner after one another; tests/contract measures the pauses."""
+    monkeypatch.setattr(extract_main, "RetryPolicy", partial(RetryPolicy, initial=0.05, longest=3))
 
 
 @pytest.fixture

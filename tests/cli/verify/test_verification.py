@@ -21,6 +21,7 @@ from deftunes_cli.verify import render, snapshots, verification, verify
 from deftunes_contract import layout
 from deftunes_contract.errors import NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.retry import RetryPolicy
 from deftunes_contract.settings import LakeSettings
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
@@ -135,7 +136,7 @@ def _moving(monkeypatch: pytest.MonkeyPatch, platform: Any, times: int) -> None:
     true, moved = snapshots.table_locations(platform.settings), {"users": "elsewhere"}
     answers = itertools.chain([true, moved] * times, itertools.repeat(true))
     monkeypatch.setattr(verification, "table_locations", lambda _: next(answers))
-    monkeypatch.setattr(verification, "PAUSES", (0, 0))
+    monkeypatch.setattr(verification, "RETRIES", RetryPolicy(3, verification.RETRIES.errors, initial=0))
 
 
 def test_a_table_that_moves_meanwhile_is_looked_at_again(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ account ─► POST /auth/token (both auth managers have it) ─► token ─►
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from deftunes_contract.errors import RetryableError, UsageError
+from deftunes_contract.retry import RetryPolicy
 
 if TYPE_CHECKING:  # a tenth of a second to import: `deftunes --help` must not pay for it
     import httpx
@@ -65,16 +65,9 @@ class AirflowClient:
         Raises NotFound (404), UsageError (other refusals), RetryableError (no sensible answer).
         """
         attempts = self.timeouts.attempts_following if following else self.timeouts.attempts
-        pause = self.timeouts.back_off
-        for attempt in range(1, attempts + 1):
-            try:
-                return self._once("GET", path, params={key: str(value) for key, value in query.items()})
-            except RetryableError:
-                if attempt == attempts:
-                    raise
-                time.sleep(pause)
-                pause *= 2
-        raise AssertionError("unreachable")
+        params = {key: str(value) for key, value in query.items()}
+        retries = RetryPolicy(attempts, (RetryableError,), initial=self.timeouts.back_off)
+        return retries.call("Airflow", lambda: self._once("GET", path, params=params))
 
     def post(self, path: str, body: Json) -> Json:
         """POST below /api/v2, once: an answer that was lost may have been a yes.

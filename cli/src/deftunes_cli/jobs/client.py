@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from deftunes_contract.errors import RetryableError, StageError, UsageError
+from deftunes_contract.retry import RetryPolicy
 
 if TYPE_CHECKING:  # half a second to import: `deftunes --help` must not pay for it
     from kubernetes.client import ApiClient
@@ -140,14 +140,9 @@ class KubeClient:
         return self._with_retries(lambda: self._once(method, group, kind, name, body, **query))
 
     def _with_retries(self, once: Callable[[], Json]) -> Json:
-        pause = self.timeouts.back_off
-        for _ in range(self.timeouts.attempts - 1):
-            try:
-                return once()
-            except ConnectionLost:
-                time.sleep(pause)
-                pause = min(pause * 2, self.timeouts.back_off_most)
-        return once()
+        times = self.timeouts
+        retries = RetryPolicy(times.attempts, (ConnectionLost,), initial=times.back_off, longest=times.back_off_most)
+        return retries.call("the Kubernetes API", once)
 
     def _once(self, method: str, group: str, kind: str, name: str = "", body: Json | None = None, **query: str) -> Json:
         answer = self._open(method, self._path(group, kind, name), query, body)

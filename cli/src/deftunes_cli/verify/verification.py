@@ -7,7 +7,6 @@ it alone: `deftunes verify`, or `verify(from_environment(LakeSettings), Path("la
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,12 +25,11 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
+from deftunes_contract.retry import RetryPolicy
 from deftunes_contract.settings import LakeSettings
 
 Intervals = Mapping[str, Mapping[date, Published]]
 """Entity → ingest_on → what is published of it."""
-PAUSES = (0.5, 1, 2, 4, 8)
-"""Seconds before looking again at a lake that moved: a run makes its tables public within some seconds."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +50,15 @@ def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] |
     NothingToDo when nothing was delivered or published, RetryableError when the lake changed every time or the
     serving file cannot be read.
     """
-    for pause in PAUSES:
-        try:
-            return _look(settings, serving, months)
-        except _Moved:
-            time.sleep(pause)
-    return _look(settings, serving, months)
+    return RETRIES.call("verify", lambda: _look(settings, serving, months))
 
 
 class _Moved(RetryableError):
     """The lake changed while it was looked at."""
+
+
+RETRIES = RetryPolicy(6, (_Moved,), initial=0.5, longest=8)
+"""For a lake that changed meanwhile: a run makes its tables public within some seconds."""
 
 
 def _look(settings: LakeSettings, serving: Path, months: Collection[Interval] | None) -> Verification:

@@ -22,10 +22,11 @@ from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.object_store import open_store
 from deftunes_contract.provisional import add_partial, running, utc_now
 from deftunes_contract.receipt import Receipt
+from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
-from deftunes_extract.delivery import Order, Source, deliver
-from deftunes_extract.patience import Deadline, Patience
+from deftunes_extract.delivery import ExtractRequest, land
 from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings, settings_for
+from deftunes_extract.source import Source, SourceError
 
 _EXAMPLES = """\
   deftunes-extract users sessions --start 2020-01-01 --end 2020-02-01
@@ -47,48 +48,49 @@ def work(argv: Sequence[str]) -> str:
     partial = bool(running([interval], utc_now(), asked.partial))
     settings = settings_for(entities)
     store = open_store(settings.lake)
-    patience = Patience(settings.attempts, Deadline(settings.deadline))
-    orders = [Order(load(e), interval, run_id, allowances, partial) for e in entities]
+    deadline = Deadline(settings.deadline, "DEFTUNES_EXTRACT_DEADLINE")
+    retries = RetryPolicy(settings.attempts, (SourceError,), deadline=deadline)
+    requests = [ExtractRequest(load(e), interval, run_id, allowances, partial) for e in entities]
     with _sources(settings) as source_of:
         sentences = []
-        for order in orders:
-            sentences.append(_sentence(deliver(order, source_of(order), store, settings, patience), order))
-            structlog.get_logger("extract").info(f"delivered {sentences[-1]}", source=order.entity.pipeline)
+        for request in requests:
+            sentences.append(_sentence(land(request, source_of(request), store, settings, retries), request))
+            structlog.get_logger("extract").info(f"delivered {sentences[-1]}", source=request.entity.pipeline)
     return f"delivered {'; '.join(sentences)} to {settings.lake_root}"
 
 
 @contextmanager
-def _sources(settings: ExtractSettings) -> Iterator[Callable[[Order], Source]]:
-    """Makes the source of an order. Clients are made here, and only those that the call needs."""
+def _sources(settings: ExtractSettings) -> Iterator[Callable[[ExtractRequest], Source]]:
+    """Makes the source of an request. Clients are made here, and only those that the call needs."""
     with ExitStack() as stack:
-        makers: dict[str, Callable[[Order], Source]] = {}
+        makers: dict[str, Callable[[ExtractRequest], Source]] = {}
         if isinstance(settings, ApiSettings):
             from deftunes_extract.http_api import HttpApiSource, open_client
 
-            client, read_timeout = stack.enter_context(open_client(settings)), settings.api_timeout
-            makers["api"] = lambda order: HttpApiSource(
-                client, order.entity, order.interval, read_timeout, _may_be_empty(order)
+            client, silence = stack.enter_context(open_client(settings)), settings.api_timeout
+            makers["api"] = lambda request: HttpApiSource(
+                client, request.entity, request.interval, silence, _may_be_empty(request)
             )
         if isinstance(settings, SongsSettings):
-            from deftunes_extract.postgres import SongsSource
+            from deftunes_extract.postgres import PostgresSource
 
             dsn, unverified = settings.dsn, settings.allow_unverified
-            makers["songs"] = lambda order: SongsSource(dsn, order.entity, unverified)
-        yield lambda order: makers[order.entity.pipeline](order)
+            makers["songs"] = lambda request: PostgresSource(dsn, request.entity, unverified)
+        yield lambda request: makers[request.entity.pipeline](request)
 
 
-def _may_be_empty(order: Order) -> bool:
-    return order.allowances.allows(Guard.EMPTY, order.entity.name, order.interval)
+def _may_be_empty(request: ExtractRequest) -> bool:
+    return request.allowances.allows(Guard.EMPTY, request.entity.name, request.interval)
 
 
-def _sentence(made: Receipt, order: Order) -> str:
+def _sentence(made: Receipt, request: ExtractRequest) -> str:
     stored = sum(o.bytes for o in made.objects) / 1e6
     units = f" ({made.units:,} rows)" if made.units != made.records else ""
     money = f", amount {made.amount:,}" if made.amount is not None else ""
     noticed = f", noticed: {'; '.join(made.warnings)}" if made.warnings else ""
     size = f"{len(made.objects)} object{'s' if len(made.objects) != 1 else ''} ({stored:,.1f} MB)"
     so_far = ", provisional: the month is not over" if made.partial else ""
-    return f"{order}: {made.records:,} records{units}{money} in {size}{so_far}{noticed}"
+    return f"{request}: {made.records:,} records{units}{money} in {size}{so_far}{noticed}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 
 from deftunes_contract.errors import UsageError
-from deftunes_extract.patience import Deadline, SourceError
+from deftunes_contract.retry import Deadline
+from deftunes_extract.source import SourceError
 
 _RETRYABLE = frozenset({408, 425, 429})
 _NEVER_RETRYABLE = frozenset({501, 505, 511})

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from deftunes_contract.errors import DataRejected
-from deftunes_extract.patience import SourceError
+from deftunes_extract.source import SourceError
 
 PIECE = 1 << 20
 """Bytes unpacked at once, however small the packed ones were."""

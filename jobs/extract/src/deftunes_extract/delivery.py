@@ -10,46 +10,33 @@ objects looks again afterwards: if a rival's receipt has come to name one of the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
 import structlog
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import RetryableError, StageError, UsageError
+from deftunes_contract.heartbeat import heartbeat
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt
-from deftunes_extract.metrics import LoadTotals
+from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_extract.part_writer import PartWriter
-from deftunes_extract.patience import Deadline, Patience, SourceError
 from deftunes_extract.settings import ExtractSettings
-from deftunes_extract.volume_guard import check_arrival
+from deftunes_extract.source import LoadTotals, Source, SourceError
+from deftunes_extract.volume_guard import check_row_count
 
 _SUFFIXES = {"jsonl": "jsonl.gz", "pgcopy": "copy.gz"}
-_PROGRESS_SECONDS = 5.0
-
-
-Put = Callable[[bytes, int], None]
-"""Takes a block of whole lines and their number."""
-
-
-class Source(Protocol):
-    """Where records come from. `name` says so in the receipt, without credentials."""
-
-    name: str
-
-    def read(self, deadline: Deadline, put: Put) -> LoadTotals:
-        """Put everything, in blocks of whole lines; may be called again after a SourceError."""
 
 
 @dataclass(frozen=True)
-class Order:
+class ExtractRequest:
     """What is to be delivered. partial: the interval is not over, so the delivery is provisional."""
 
     entity: Entity
@@ -67,34 +54,36 @@ class Order:
         return landing_path(self.entity.landing_folder, self.interval.ingest_on)
 
 
-def deliver(order: Order, source: Source, store: ObjectStore, settings: ExtractSettings, patience: Patience) -> Receipt:
+def land(
+    request: ExtractRequest, source: Source, store: ObjectStore, settings: ExtractSettings, retries: RetryPolicy
+) -> Receipt:
     """Make one delivery and return its receipt. Raises StageError; the earlier delivery is intact then."""
     uploaded: set[str] = set()
-    with _lake_faults(store, order):
-        replaced = _receipt(store, order, order.interval)
-        before = _receipt(store, order, order.interval.previous)
+    with _translate_storage_errors(store, request):
+        replaced = _find_receipt(store, request, request.interval)
+        before = _find_receipt(store, request, request.interval.previous)
 
         def attempt() -> Receipt:
-            objects, totals = _land(order, source, store, settings, patience.deadline, uploaded)
-            check_arrival(
-                order.entity, order.interval, totals.records, source.name, (replaced, before), order.allowances
+            objects, totals = _write_objects(request, source, store, settings, retries.deadline, uploaded)
+            check_row_count(
+                request.entity, request.interval, totals.records, source.name, (replaced, before), request.allowances
             )
-            made = _signed(order, settings.origin(order.entity.name, source.name), objects, totals)
-            store.write(receipt(order.entity.landing_folder, order.interval.ingest_on), made.to_json())
+            made = _build_receipt(request, settings.origin(request.entity.name, source.name), objects, totals)
+            store.write(receipt(request.entity.landing_folder, request.interval.ingest_on), made.to_json())
             outdated = {o.name for o in replaced.objects} if replaced else set()
-            _sweep(order, store, uploaded | outdated)
+            _delete_unreferenced(request, store, uploaded | outdated)
             return made
 
         try:
-            return patience.run(str(order), attempt)
+            return retries.call(str(request), attempt, partial(_give_up, request), structlog.get_logger("extract"))
         except BaseException:
             with suppress(SourceError):
-                _sweep(order, store, uploaded)
+                _delete_unreferenced(request, store, uploaded)
             raise
 
 
-def _land(
-    order: Order,
+def _write_objects(
+    request: ExtractRequest,
     source: Source,
     store: ObjectStore,
     settings: ExtractSettings,
@@ -102,31 +91,48 @@ def _land(
     uploaded: set[str],
 ) -> tuple[tuple[LandedObject, ...], LoadTotals]:
     """Read the source into objects on the store. Names of everything put there are added to `uploaded`."""
-    suffix = _SUFFIXES[order.entity.landing_format]
-    progress = _Progress(order)
-    with PartWriter(store, order.folder, suffix, settings.part_bytes, settings.scratch, uploaded) as parts:
+    suffix = _SUFFIXES[request.entity.landing_format]
+    speed = _Speed()
+    log = structlog.get_logger("extract")
+    with (
+        heartbeat(log, f"reading {request}", announce=False, facts=speed.facts),
+        PartWriter(store, request.folder, suffix, settings.part_bytes, settings.scratch, uploaded) as parts,
+    ):
 
         def put(lines: bytes, count: int) -> None:
-            parts.put(lines, count)
-            progress.say(len(lines))
+            parts.write(lines, count)
+            speed.bytes += len(lines)
 
         totals = source.read(deadline, put)
         objects = parts.close()
     landed = sum(o.records for o in objects)
     if landed != totals.records:
-        raise StageError(f"{order}: counted {totals.records:,} records but landed {landed:,} lines; please report this")
+        raise StageError(
+            f"{request}: counted {totals.records:,} records but landed {landed:,} lines; please report this"
+        )
     return objects, totals
 
 
-def _signed(order: Order, source: str, objects: tuple[LandedObject, ...], totals: LoadTotals) -> Receipt:
+def _give_up(request: ExtractRequest, error: SourceError, reason: str) -> StageError:
+    """How the stage ends after the last attempt."""
+    first = "" if error.error_class is RetryableError else "have the source corrected, then "
+    return error.error_class(
+        f"{request}: {error} ({reason}). Nothing was delivered and the earlier delivery is intact; "
+        f"{first}run the same command again"
+    )
+
+
+def _build_receipt(
+    request: ExtractRequest, source: str, objects: tuple[LandedObject, ...], totals: LoadTotals
+) -> Receipt:
     return Receipt(
-        entity=order.entity.name,
-        start=order.interval.start,
-        end=order.interval.end,
-        contract_version=order.entity.version,
-        run_id=order.run_id,
+        entity=request.entity.name,
+        start=request.interval.start,
+        end=request.interval.end,
+        contract_version=request.entity.version,
+        run_id=request.run_id,
         source=source,
-        format=order.entity.landing_format,
+        format=request.entity.landing_format,
         objects=objects,
         records=totals.records,
         units=totals.units,
@@ -135,16 +141,16 @@ def _signed(order: Order, source: str, objects: tuple[LandedObject, ...], totals
         max_time=totals.max_time,
         warnings=totals.warnings,
         landed_at=utc_now(),
-        partial=order.partial,
+        partial=request.partial,
     )
 
 
-def _receipt(store: ObjectStore, order: Order, interval: Interval) -> Receipt | None:
+def _find_receipt(store: ObjectStore, request: ExtractRequest, interval: Interval) -> Receipt | None:
     """The receipt of an interval. Raises DataRejected when there is one that nobody can read."""
-    return find_receipt(store, order.entity, interval.ingest_on)
+    return find_receipt(store, request.entity, interval.ingest_on)
 
 
-def _sweep(order: Order, store: ObjectStore, names: Collection[str]) -> None:
+def _delete_unreferenced(request: ExtractRequest, store: ObjectStore, names: Collection[str]) -> None:
     """Remove objects that the receipt does not name, as far as that works: what they cost is room, not truth.
 
     Raises SourceError when the receipt names an object that is gone, because a rival was writing at the same time.
@@ -152,24 +158,24 @@ def _sweep(order: Order, store: ObjectStore, names: Collection[str]) -> None:
     if not names:
         return
     try:
-        for name in sorted(set(names) - _named(order, store)):
-            store.delete(f"{order.folder}/{name}")
-        present = {path.rpartition("/")[2] for path in store.list(order.folder)}
-        lost = _named(order, store) - present
+        for name in sorted(set(names) - _referenced_objects(request, store)):
+            store.delete(f"{request.folder}/{name}")
+        present = {path.rpartition("/")[2] for path in store.list(request.folder)}
+        lost = _referenced_objects(request, store) - present
     except Exception as fault:
-        structlog.get_logger("extract").warning(f"{order}: unneeded objects may be left in {order.folder}: {fault}")
+        structlog.get_logger("extract").warning(f"{request}: unneeded objects may be left in {request.folder}: {fault}")
         return
     if lost:
         raise SourceError(f"another extract of the same month ran at the same time, and {min(lost)} is gone")
 
 
-def _named(order: Order, store: ObjectStore) -> set[str]:
-    now = _receipt(store, order, order.interval)
+def _referenced_objects(request: ExtractRequest, store: ObjectStore) -> set[str]:
+    now = _find_receipt(store, request, request.interval)
     return {o.name for o in now.objects} if now else set()
 
 
 @contextmanager
-def _lake_faults(store: ObjectStore, order: Order) -> Iterator[None]:
+def _translate_storage_errors(store: ObjectStore, request: ExtractRequest) -> Iterator[None]:
     """Turns what files and S3 raise into an end of the stage."""
     try:
         yield
@@ -181,27 +187,22 @@ def _lake_faults(store: ObjectStore, order: Order) -> Iterator[None]:
         final = isinstance(fault, PermissionError | NotADirectoryError | FileNotFoundError) or code in _S3_USAGE
         final = final or type(fault).__name__ in ("NoCredentialsError", "NoRegionError", "ParamValidationError")
         raise (UsageError if final else RetryableError)(
-            f"{order}: expected to write to {store.uri(order.folder)}, found {fault}; nothing was delivered and the "
-            f"earlier delivery is intact. {'Correct the lake or its rights' if final else 'Run the same command again'}"
+            f"{request}: expected to write to {store.uri(request.folder)}, found {fault}; nothing was delivered and "
+            "the earlier delivery is intact. "
+            f"{'Correct the lake or its rights' if final else 'Run the same command again'}"
         ) from fault
 
 
 _S3_USAGE = frozenset({"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "404"})
 
 
-class _Progress:
-    """A log line every few seconds."""
+class _Speed:
+    """How much was read since it was made."""
 
-    def __init__(self, order: Order) -> None:
-        self._log, self._order = structlog.get_logger("extract"), order
-        self._began = self._said = time.monotonic()
-        self._bytes = 0
+    def __init__(self) -> None:
+        self.bytes, self._began = 0, time.monotonic()
 
-    def say(self, more: int) -> None:
-        """Count bytes, and say so now and then."""
-        self._bytes += more
-        now = time.monotonic()
-        if now - self._said >= _PROGRESS_SECONDS:
-            self._said = now
-            rate = self._bytes / (now - self._began) / 1e6
-            self._log.info(f"reading {self._order}", megabytes=round(self._bytes / 1e6), per_second=round(rate, 1))
+    def facts(self) -> Mapping[str, object]:
+        """For a line of the log."""
+        seconds = max(time.monotonic() - self._began, 0.001)
+        return {"megabytes": round(self.bytes / 1e6), "per_second": round(self.bytes / seconds / 1e6, 1)}

@@ -20,13 +20,14 @@ from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.redaction import register_userinfo
+from deftunes_contract.retry import Deadline
 from deftunes_extract.connection import connection_error, cut_at, is_retryable, speaks_tls
 from deftunes_extract.content_coding import coding_of, unpack
 from deftunes_extract.json_array import TEXT_SHOWN, read_records
-from deftunes_extract.metrics import LoadTotals, RecordMetrics
+from deftunes_extract.metrics import RecordMetrics
 from deftunes_extract.paging import Repeats, claims_of_head
-from deftunes_extract.patience import Deadline, SourceError
 from deftunes_extract.settings import ApiSettings
+from deftunes_extract.source import LoadTotals, SourceError
 from deftunes_extract.transport import proxy_of, tls_of
 
 _CONNECT_SECONDS = 10.0

@@ -21,7 +21,7 @@ import msgspec
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.landed_record import integer
 from deftunes_extract.paging import claims_of_fields
-from deftunes_extract.patience import SourceError
+from deftunes_extract.source import SourceError
 
 WINDOW = 1 << 17
 """Bytes decoded at once: few enough for the processor's cache, enough that the cost per call vanishes."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
@@ -23,7 +22,7 @@ from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.landed_record import RecordMeasure, cents, parse
 from deftunes_extract.json_array import Record, shown
-from deftunes_extract.patience import SourceError
+from deftunes_extract.source import LoadTotals, SourceError
 
 _TYPES: dict[str, type] = {"string": str, "double": float, "boolean": bool}
 _PRICES_KEPT = 10_000
@@ -31,18 +30,6 @@ _NAMES_KEPT = 1000
 _NAMES_SHOWN = 20
 _LONGEST_NAME = 64
 """A source gone wild may send a new field name in every record: few are remembered, fewer are named."""
-
-
-@dataclass(frozen=True)
-class LoadTotals:
-    """What was landed; the fields mean what they mean in the receipt."""
-
-    records: int
-    units: int
-    amount: Decimal | None = None
-    min_time: datetime | None = None
-    max_time: datetime | None = None
-    warnings: tuple[str, ...] = ()
 
 
 class RecordMetrics:

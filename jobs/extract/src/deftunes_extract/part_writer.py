@@ -1,4 +1,4 @@
-"""The objects of a delivery: lines cut into parts, compressed, hashed, on the store while the source still talks.
+"""The objects of a delivery: lines cut into parts, compressed, hashed, on the store while the source still sends.
 
 blocks of whole lines ─► bounded queue ─► one worker: cut at line ends, gzip, scratch file ─► one uploader ─► store
 
@@ -35,19 +35,19 @@ _GZIP = 31
 class PartWriter:
     """Writes the parts of one attempt below `folder`, named `part-NNNNN-<first 16 of sha256>.<suffix>`.
 
-    Used as a context manager: `put` blocks of whole lines, then `close` gives the objects. Leaving without `close`
+    Used as a context manager: `write` blocks of whole lines, then `close` gives the objects. Leaving without `close`
     throws away what is still under way. Names of objects that may be on the store are added to `uploaded` in any case.
     """
 
     def __init__(
         self, store: ObjectStore, folder: str, suffix: str, part_bytes: int, scratch: Path | None, uploaded: set[str]
     ) -> None:
-        self._shelf, self._folder, self._suffix, self._part_bytes = store, folder, suffix, part_bytes
+        self._store, self._folder, self._suffix, self._part_bytes = store, folder, suffix, part_bytes
         self._scratch = tempfile.TemporaryDirectory(prefix="deftunes-extract-", dir=scratch)
         self._queue = _Blocks(_WAITING)
         self._stopped = threading.Event()
-        self._fault: BaseException | None = None
-        self._worker = threading.Thread(target=self._work, name="extract-compress", daemon=True)
+        self._error: BaseException | None = None
+        self._worker = threading.Thread(target=self._run, name="extract-compress", daemon=True)
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="extract-upload")
         self._upload: Future[None] | None = None
         self._part: _Part | None = None
@@ -58,17 +58,17 @@ class PartWriter:
         self._worker.start()
         return self
 
-    def put(self, lines: bytes, count: int) -> None:
+    def write(self, lines: bytes, count: int) -> None:
         """Hand over `count` whole lines, each with its line end. Raises what went wrong with earlier ones."""
         if lines:
-            self._offer((lines, count))
+            self._enqueue((lines, count))
 
     def close(self) -> tuple[LandedObject, ...]:
         """Finish the last part; the objects in order. No lines, no objects."""
-        self._offer(None)
+        self._enqueue(None)
         self._worker.join()
-        if self._fault is not None:
-            raise self._fault
+        if self._error is not None:
+            raise self._error
         return tuple(self._objects)
 
     def __exit__(
@@ -81,15 +81,15 @@ class PartWriter:
             self._part.file.close()
         self._scratch.cleanup()
 
-    def _offer(self, block: tuple[bytes, int] | None) -> None:
-        while self._fault is None:
+    def _enqueue(self, block: tuple[bytes, int] | None) -> None:
+        while self._error is None:
             try:
                 return self._queue.put(block, timeout=0.1)
             except queue.Full:
                 continue
-        raise self._fault
+        raise self._error
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._stopped.is_set():
                 try:
@@ -101,8 +101,8 @@ class PartWriter:
                     self._await_upload()
                     return
                 self._add(*block)
-        except BaseException as fault:  # handed to the thread that puts
-            self._fault = fault
+        except BaseException as error:  # handed to the thread that writes
+            self._error = error
 
     def _add(self, lines: bytes, count: int) -> None:
         start = 0
@@ -126,11 +126,11 @@ class PartWriter:
         name = f"part-{len(self._objects):05d}-{part.finish()[:16]}.{self._suffix}"
         self._objects.append(LandedObject(name=name, bytes=part.stored, sha256=part.finish(), records=part.lines))
         self._await_upload()  # at most one part is on its way while the next is written
-        self._upload = self._uploader.submit(self._put_on_shelf, name, Path(part.file.name))
+        self._upload = self._uploader.submit(self._upload_part, name, Path(part.file.name))
 
-    def _put_on_shelf(self, name: str, file: Path) -> None:
-        self._uploaded.add(name)  # before, not after: a failed upload may still have left it
-        self._shelf.upload(f"{self._folder}/{name}", file)
+    def _upload_part(self, name: str, file: Path) -> None:
+        self._uploaded.add(name)  # before the upload: a failed one may have left the object
+        self._store.upload(f"{self._folder}/{name}", file)
         file.unlink()
 
     def _await_upload(self) -> None:

@@ -24,7 +24,7 @@ from psycopg.conninfo import make_conninfo
 from deftunes_contract.errors import UsageError
 from deftunes_contract.redaction import register
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.patience import SourceError
+from deftunes_extract.source import SourceError
 
 _SERVER = ("host", "hostaddr", "port")
 _TEMPORARY_CLASSES = frozenset({"08", "25", "40", "53", "57", "58", "XX"})

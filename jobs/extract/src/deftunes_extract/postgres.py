@@ -22,10 +22,10 @@ from psycopg import pq, sql
 
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, StageError, UsageError
+from deftunes_contract.retry import Deadline
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.metrics import LoadTotals
-from deftunes_extract.patience import Deadline, SourceError
 from deftunes_extract.pg_connect import connect, is_temporary
+from deftunes_extract.source import LoadTotals, SourceError
 
 _BATCH = 1 << 16
 """Bytes handed on at once: with 96 KiB the allocator returns memory to the system after every batch, a third slower."""
@@ -56,7 +56,7 @@ ORDER BY a.attnum
 """
 
 
-class SongsSource:
+class PostgresSource:
     """The table that the contract names, in the database that the DSN names."""
 
     def __init__(self, dsn: str, entity: Entity, allow_unverified: bool = False) -> None:
@@ -72,7 +72,7 @@ class SongsSource:
         """Put the whole table. Raises SourceError, UsageError, DataRejected or (time is up) RetryableError."""
         deadline.check(self.name)
         self._arrived = 0
-        with self._faults(deadline), self._connect(deadline) as cursor:
+        with self._translate_errors(deadline), self._connect(deadline) as cursor:
             _prepare(cursor, deadline)
             warnings = self._check_columns(cursor)
             found, sent = self._copy(cursor, deadline, put)
@@ -159,7 +159,7 @@ class SongsSource:
         return shown
 
     @contextmanager
-    def _faults(self, deadline: Deadline) -> Iterator[None]:
+    def _translate_errors(self, deadline: Deadline) -> Iterator[None]:
         """Names what psycopg found."""
         try:
             yield

@@ -13,7 +13,7 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import Receipt
 
 
-def check_arrival(
+def check_row_count(
     entity: Entity,
     interval: Interval,
     records: int,

@@ -1,20 +1,18 @@
-"""Lost races are tried again: look at the table anew, decide anew, commit; a bounded number of times."""
+"""A commit that lost a race is tried again: load the table anew, decide anew, commit; a bounded number of times."""
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 
 from deftunes_contract.errors import RetryableError
+from deftunes_contract.retry import RetryPolicy
 from deftunes_lake.iceberg_java import Conflict
 
-ATTEMPTS = 30
-"""Each lost race means that somebody else's commit went through, so this many is a crowd, not bad luck."""
-LONGEST_WAIT = 2.0
+RETRIES = RetryPolicy(30, (Conflict,), initial=0.1, longest=2.0, contention=True)
+"""Each lost race means that another commit went through: more attempts than ten concurrent writers need."""
 
 T = TypeVar("T")
 
@@ -24,14 +22,10 @@ def until_settled(what: str, step: Callable[[], T]) -> T:
 
     The step must load the table itself: what it decided before the conflict is void.
     """
-    log = structlog.get_logger("lake")
-    for attempt in range(ATTEMPTS):
-        try:
-            return step()
-        except Conflict as conflict:
-            log.info(f"{what}: somebody else was faster, trying again", attempt=attempt + 1, why=str(conflict))
-            # processes that collided once shall not collide again in step
-            time.sleep(random.uniform(0.02, min(0.1 * 2**attempt, LONGEST_WAIT)))
-    raise RetryableError(
-        f"{what}: others were faster {ATTEMPTS} times in a row; nothing was changed, run the same again"
-    )
+
+    def give_up(_: Conflict, reason: str) -> RetryableError:
+        return RetryableError(
+            f"{what}: another writer was faster each time ({reason}); nothing was changed, run the same again"
+        )
+
+    return RETRIES.call(what, step, give_up, structlog.get_logger("lake"))

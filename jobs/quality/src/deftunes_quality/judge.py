@@ -11,6 +11,7 @@ import structlog
 from pyspark.sql import DataFrame
 
 from deftunes_contract.gate import GateResult
+from deftunes_contract.heartbeat import heartbeat
 from deftunes_quality.checks import Facts
 from deftunes_quality.decision import gate_result
 from deftunes_quality.desk import Desk
@@ -24,7 +25,6 @@ from deftunes_quality.figures import (
 )
 from deftunes_quality.outcomes import rule_results
 from deftunes_quality.privacy import EXAMPLES
-from deftunes_quality.progress import telling
 from deftunes_quality.references import find_unmatched
 from deftunes_quality.report import publish_report
 from deftunes_quality.restatement import compare
@@ -38,11 +38,11 @@ def judge_staged(desk: Desk, staged: Staged) -> GateResult:
     """Judge one interval and write its report; the caller writes the result. Raises StageError when GX failed."""
     log = structlog.get_logger("deftunes-quality")
     rows = staged.rows(desk.spark)
-    with telling(log, f"{staged.name}: measuring quarantine and references", rows=staged.summary.rows):
+    with heartbeat(log, f"{staged.name}: measuring quarantine and references ({staged.summary.rows:,} rows)"):
         quarantine = quarantine_rows(desk.spark, desk.settings, staged)
         facts = gather_facts(desk, staged, rows, count_quarantined(quarantine))
     suite = build_suite(facts)
-    with telling(log, f"{staged.name}: judging {len(suite.checks)} expectations", skipped=len(suite.skipped)):
+    with heartbeat(log, f"{staged.name}: {len(suite.checks)} expectations, {len(suite.skipped)} skipped"):
         judged = run_suite(suite, rows)
     examples = figure_examples(facts, judged, quarantine)
     result = gate_result(staged, rule_results(facts, suite, judged, examples))
