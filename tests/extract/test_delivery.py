@@ -133,7 +133,7 @@ def test_a_lake_that_cannot_be_written_ends_with_advice(api: Any, extract: Any, 
     (lake.root / "landing_zone").write_text("in the way")
     outcome = extract("users", DEFTUNES_API_URL=api.url)
     assert outcome.code == 2
-    assert "Correct the lake" in outcome.said
+    assert "correct the address, the credentials or the rights" in outcome.said
 
 
 # --- crashes and rivals ---

@@ -19,9 +19,9 @@ from deftunes_contract.errors import RetryableError, StageError
 from deftunes_serving.atomic_file import replace_on_success
 
 KILLED_AT = {
-    "copied": "showcase.shutil.copy = lambda *a, real=atomic_file.shutil.copy: (real(*a), die())",
-    "built, not published": "showcase._publish = lambda *a: die()",
-    "published": "showcase._publish = lambda *a, real=atomic_file._publish: (real(*a), die())",
+    "copied": "atomic_file.shutil.copy = lambda *a, real=atomic_file.shutil.copy: (real(*a), die())",
+    "built, not published": "atomic_file._publish = lambda *a: die()",
+    "published": "atomic_file._publish = lambda *a, real=atomic_file._publish: (real(*a), die())",
 }
 """Where whatever makes a new file is killed -> what makes it kill itself there."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from deftunes_cli.workspace import Workspace
+from deftunes_contract.atomic_file import AtomicFile
 from deftunes_contract.names import path_part
 from deftunes_contract.redaction import redact
 
@@ -47,12 +48,12 @@ class RunRecord(BaseModel):
         """Write the record, replacing atomically. Raises DataRejected for a run id that is no name of a file."""
         home.runs.mkdir(parents=True, exist_ok=True)
         target = home.runs / f"{path_part(self.run_id, 'run id')}.json"
-        aside = target.with_suffix(".tmp")
-        aside.write_text(redact(self.model_dump_json(indent=2)) + "\n", encoding="utf-8")
-        return aside.replace(target)
+        with AtomicFile(target) as file:
+            file.write_text(redact(self.model_dump_json(indent=2)) + "\n", encoding="utf-8")
+        return target
 
 
 def last_record(home: Workspace) -> RunRecord | None:
     """The record of the run that started last, or None before the first."""
-    found = [RunRecord.model_validate_json(p.read_text(encoding="utf-8")) for p in home.runs.glob("*.json")]
+    found = [RunRecord.model_validate_json(p.read_text(encoding="utf-8")) for p in home.runs.glob("[!.]*.json")]
     return max(found, key=lambda record: record.started_at, default=None)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -32,12 +30,12 @@ from deftunes_cli.verify import Verification, verify
 from deftunes_cli.verify.published_tables import open_public
 from deftunes_cli.verify.serving_tables import open_tables
 from deftunes_cli.workspace import Workspace
+from deftunes_contract.atomic_file import AtomicFile
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import NothingToDo
 from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, redact
 from deftunes_contract.settings import LakeSettings
-from deftunes_contract.sharing import file_mode
 
 HOP_MONTHS_SHOWN = 12
 """Months of the reconciliation table per entity; a month that does not agree is always shown."""
@@ -70,7 +68,9 @@ def write_dashboard(
     material = _gather(settings, serving, verification)
     page = _render(material, home, settings, serving, record)
     home.dashboard.parent.mkdir(parents=True, exist_ok=True)
-    return _replace(home.dashboard, page)
+    with AtomicFile(home.dashboard) as file:
+        file.write_text(page, encoding="utf-8")
+    return home.dashboard
 
 
 def _gather(settings: LakeSettings, serving: Path, verification: Verification | None) -> _PageData:
@@ -228,16 +228,3 @@ def _hops(verification: Verification | None) -> list[dict[str, Any]]:
             lines = [(check, f"{entity} {check.month}" not in wrong) for check in shown]
             tables.append({"entity": entity, "lines": lines, "older": len(checks) - len(shown)})
     return tables
-
-
-def _replace(target: Path, page: str) -> Path:
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=".html", dir=target.parent)
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        aside.chmod(file_mode())
-        return aside.replace(target)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise

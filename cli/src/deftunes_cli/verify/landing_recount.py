@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import IO, Any
 
 import structlog
@@ -24,8 +23,9 @@ from deftunes_cli.verify.model import Discrepancy, Figures
 from deftunes_contract.entity import Entity
 from deftunes_contract.landed_record import RecordMeasure
 from deftunes_contract.layout import landing_path
-from deftunes_contract.object_store import ObjectStore, S3Store
+from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_contract.store_errors import ObjectNotFound
 
 _CHUNK = 1 << 20
 _SAY_EVERY = 5.0
@@ -93,8 +93,8 @@ def _read(
     )
     where = f"at {store.uri(path)}"
     try:
-        stored = _open(store, path)
-    except FileNotFoundError:
+        stored = store.open(path)
+    except ObjectNotFound:
         yield _fault("landed object unreadable", subject, f"the landed object {listed.name}", "nothing", where, advice)
         return
     with stored:
@@ -115,19 +115,6 @@ def _read(
 
 def _fault(hop: str, subject: str, expected: str, found: str, where: str, advice: str) -> Discrepancy:
     return Discrepancy(hop=hop, subject=subject, expected=expected, found=found, where=where, advice=advice)
-
-
-def _open(store: ObjectStore, path: str) -> IO[bytes]:
-    """The stored bytes as a stream. Raises FileNotFoundError."""
-    if not isinstance(store, S3Store):
-        return Path(store.uri(path)).open("rb")
-    try:
-        answer = store.client.get_object(Bucket=store.bucket, Key=store.uri(path).removeprefix(f"s3://{store.bucket}/"))
-    except store.client.exceptions.NoSuchKey as missing:
-        raise FileNotFoundError(path) from missing
-    body: Any = answer["Body"]
-    stream: IO[bytes] = body
-    return stream
 
 
 class _Hashing(io.RawIOBase):

@@ -1,25 +1,31 @@
-"""A store: the files of the lake outside Iceberg (landing zone, receipts, reports), in a folder or in S3.
+"""The object store: the files of the lake outside Iceberg (landing zone, receipts, reports), in a folder or in S3.
 
-`open_store(root)` is the one place where the client is made; stages get a ObjectStore handed in. Writes are atomic: a
+`open_store(root)` is the one place where the client is made; stages get an ObjectStore handed in. Writes are atomic: a
 reader sees the old object or the new one, never a part.
 """
 
 from __future__ import annotations
 
-import os
+import io
 import shutil
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from deftunes_contract.atomic_file import PREFIX as UNFINISHED
+from deftunes_contract.atomic_file import AtomicFile
 from deftunes_contract.aws import aws_client
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.paths import UNNAMEABLE, bucket_and_key, in_s3, local_folder
-from deftunes_contract.sharing import file_mode
+from deftunes_contract.store_errors import ObjectNotFound, aws_errors, os_errors
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
+
+_BUFFER = 1 << 20
+"""Bytes that a stream from S3 holds at a time."""
 
 
 def inside(root: str, path: str) -> str:
@@ -38,10 +44,16 @@ def inside(root: str, path: str) -> str:
 
 
 class ObjectStore(Protocol):
-    """Objects below one root. `path` is relative to it, with forward slashes; one that leaves it is DataRejected."""
+    """Objects below one root. `path` is relative to it, with forward slashes; one that leaves it is DataRejected.
+
+    Whatever else goes wrong is a StoreError (store_errors.py), in every verb and while a stream is read.
+    """
 
     def uri(self, path: str) -> str:
         """Full name of an object, for messages and for engines that read by themselves."""
+
+    def open(self, path: str) -> BinaryIO:
+        """An object as a stream of bytes, for `with`. Raises ObjectNotFound."""
 
     def read(self, path: str) -> bytes | None:
         """Content of a small object, or None when it is not there."""
@@ -68,74 +80,67 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def _place(self, path: str) -> Path:
-        place = self.root / inside(str(self.root), path)
-        if not place.resolve().is_relative_to(self.root.resolve()):
+    def _file(self, path: str) -> Path:
+        file = self.root / inside(str(self.root), path)
+        if not file.resolve().is_relative_to(self.root.resolve()):
             raise DataRejected(
-                f"expected a path inside {self.root}, found that {path} leads to {place.resolve()}; nothing was read, "
+                f"expected a path inside {self.root}, found that {path} leads to {file.resolve()}; nothing was read, "
                 "written or removed there. Put the whole lake elsewhere (DEFTUNES_LAKE) instead of a part of it"
             )
-        return place
+        return file
 
     def uri(self, path: str) -> str:
         """Absolute local path."""
-        return str(self._place(path))
+        return str(self._file(path))
+
+    def open(self, path: str) -> BinaryIO:
+        """See ObjectStore."""
+        file = self._file(path)
+        with os_errors(str(file)):
+            try:
+                return file.open("rb")
+            except FileNotFoundError:
+                raise ObjectNotFound(f"{file}: no such object") from None
 
     def read(self, path: str) -> bytes | None:
         """See ObjectStore."""
-        try:
-            return self._place(path).read_bytes()
-        except FileNotFoundError:
-            return None
+        file = self._file(path)
+        with os_errors(str(file)):
+            try:
+                return file.read_bytes()
+            except FileNotFoundError:
+                return None
 
     def write(self, path: str, content: bytes) -> None:
         """See ObjectStore."""
-        with self._aside(path) as aside:
-            aside.write_bytes(content)
+        with self._replacing(path) as file:
+            file.write_bytes(content)
 
     def upload(self, path: str, file: Path) -> None:
         """See ObjectStore."""
-        with self._aside(path) as aside:
-            shutil.copyfile(file, aside)
+        with self._replacing(path) as target:
+            shutil.copyfile(file, target)
 
-    def _aside(self, path: str) -> _AtomicFile:
-        target = self._place(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return _AtomicFile(target)
+    @contextmanager
+    def _replacing(self, path: str) -> Iterator[Path]:
+        target = self._file(path)
+        with os_errors(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with AtomicFile(target) as file:
+                yield file
 
     def list(self, prefix: str) -> Iterator[str]:
         """See ObjectStore."""
-        folder = self._place(prefix)
-        found = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(_AtomicFile.PREFIX))
-        yield from sorted(str(p.relative_to(self.root)) for p in found)
+        folder = self._file(prefix)
+        with os_errors(str(folder)):
+            found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(UNFINISHED))
+        yield from (str(p.relative_to(self.root)) for p in found)
 
     def delete(self, path: str) -> None:
         """See ObjectStore."""
-        self._place(path).unlink(missing_ok=True)
-
-
-class _AtomicFile:
-    """A file beside its target that takes the target's name when all went well."""
-
-    PREFIX = ".writing-"
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> Path:
-        handle, name = tempfile.mkstemp(prefix=self.PREFIX, dir=self.target.parent)
-        os.close(handle)
-        self.path = Path(name)
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.path.chmod(file_mode())
-            with self.path.open("rb") as written:
-                os.fsync(written.fileno())
-            self.path.replace(self.target)
-        else:
-            self.path.unlink(missing_ok=True)
+        file = self._file(path)
+        with os_errors(str(file)):
+            file.unlink(missing_ok=True)
 
 
 class S3Store:
@@ -152,34 +157,72 @@ class S3Store:
         """`s3://bucket/key`."""
         return f"s3://{self.bucket}/{self._key(path)}"
 
+    def open(self, path: str) -> BinaryIO:
+        """See ObjectStore."""
+        uri = self.uri(path)
+        with aws_errors(uri):
+            body = self.client.get_object(Bucket=self.bucket, Key=self._key(path))["Body"]
+        return io.BufferedReader(_S3Stream(body, uri), _BUFFER)
+
     def read(self, path: str) -> bytes | None:
         """See ObjectStore."""
-        key = self._key(path)
         try:
-            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        except self.client.exceptions.NoSuchKey:
+            with aws_errors(self.uri(path)):
+                return self.client.get_object(Bucket=self.bucket, Key=self._key(path))["Body"].read()
+        except ObjectNotFound:
             return None
 
     def write(self, path: str, content: bytes) -> None:
         """See ObjectStore."""
-        self.client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
+        with aws_errors(self.uri(path)):
+            self.client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content)
 
     def upload(self, path: str, file: Path) -> None:
         """See ObjectStore; large files go up in parts, visible only when complete."""
-        self.client.upload_file(str(file), self.bucket, self._key(path))
+        uri = self.uri(path)
+        with os_errors(uri), aws_errors(uri):
+            self.client.upload_file(str(file), self.bucket, self._key(path))
 
     def list(self, prefix: str) -> Iterator[str]:
         """See ObjectStore."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{self._key(prefix)}/"
+        uri = self.uri(prefix)
+        pages = iter(
+            self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self._key(prefix)}/")
         )
-        for page in pages:
-            for item in page.get("Contents", []):
-                yield item["Key"].removeprefix(self._root)
+        while True:
+            with aws_errors(uri):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from (item["Key"].removeprefix(self._root) for item in page.get("Contents", []))
 
     def delete(self, path: str) -> None:
         """See ObjectStore."""
-        self.client.delete_object(Bucket=self.bucket, Key=self._key(path))
+        with aws_errors(self.uri(path)):
+            self.client.delete_object(Bucket=self.bucket, Key=self._key(path))
+
+
+class _S3Stream(io.RawIOBase):
+    """The body of an answer as a raw file; a connection that breaks in the middle is StoreUnavailable."""
+
+    def __init__(self, body: StreamingBody, uri: str) -> None:
+        self._body, self._uri = body, uri
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from the answer."""
+        with aws_errors(self._uri):
+            content = self._body.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._body.close()
+        super().close()
 
 
 def open_store(root: str) -> ObjectStore:

@@ -13,6 +13,7 @@ from pathlib import Path
 from deftunes_contract.aws import aws_client
 from deftunes_contract.errors import RetryableError, UsageError
 from deftunes_contract.settings import LakeSettings
+from deftunes_contract.store_errors import aws_errors, in_context
 
 CATALOG_NAME = "lake"
 """Name under which the platform's catalog keeps its tables in the SQL catalog's file."""
@@ -56,10 +57,8 @@ def _from_sqlite(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, s
 
 
 def _from_glue(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, str]:
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-
     found: dict[str, str] = {}
-    try:
+    with in_context(f"to read Glue database {settings.database}", "nothing was changed"), aws_errors("AWS Glue"):
         client = aws_client("glue", mode="adaptive", max_attempts=8)
         for name in tables:
             try:
@@ -70,8 +69,4 @@ def _from_glue(settings: LakeSettings, tables: tuple[str, ...]) -> dict[str, str
             if location is None:
                 raise UsageError(f"Glue table {settings.database}.{name} is no Iceberg table: no metadata_location")
             found[name] = location
-    except (NoCredentialsError, NoRegionError) as error:
-        raise UsageError(f"the catalog is Glue and AWS cannot be called: {error}; see docs/settings.md") from None
-    except (BotoCoreError, ClientError) as error:
-        raise RetryableError(f"Glue database {settings.database} cannot be read: {error}") from None
     return found

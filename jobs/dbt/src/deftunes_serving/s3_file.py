@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 from deftunes_contract.aws import aws_client
 from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.paths import bucket_and_key
+from deftunes_contract.store_errors import ObjectNotFound, StoreConflict, aws_errors, in_context
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 LARGEST = 5 * 1024**3
 """Bytes of one put (Amazon S3 API reference, PutObject); puts in parts cannot be made on a condition everywhere."""
-LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409"})
-"""What S3 answers when the object is not the one that was downloaded."""
 
 
 def client_of() -> S3Client:
@@ -34,19 +33,16 @@ def client_of() -> S3Client:
 
 
 def fetch(client: S3Client, uri: str, target: Path) -> str | None:
-    """Download the object; returns its ETag, None (and no file) when there is none. Raises RetryableError."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    """Download the object; returns its ETag, None (and no file) when there is none. Raises StoreError."""
     bucket, key = _place(uri)
-    try:
-        found = client.get_object(Bucket=bucket, Key=key)
+    with in_context(f"to read {uri}", "nothing was changed"), aws_errors(uri):
+        try:
+            found = client.get_object(Bucket=bucket, Key=key)
+        except client.exceptions.NoSuchKey:
+            return None
         with target.open("wb") as file:
             for part in found["Body"].iter_chunks(1 << 20):
                 file.write(part)
-    except client.exceptions.NoSuchKey:
-        return None
-    except (BotoCoreError, ClientError) as error:
-        raise RetryableError(f"expected to read {uri}, found: {error}; nothing was changed, try again") from None
     return found["ETag"]
 
 
@@ -54,11 +50,9 @@ def fetch(client: S3Client, uri: str, target: Path) -> str | None:
 def synced_copy(client: S3Client, uri: str, target: Path) -> Iterator[None]:
     """The object at `target` while the block runs; what is there at its end is put in the object's place.
 
-    Raises RetryableError when another build was first or S3 does not answer, StageError when the file is too large for
-    one put.
+    Raises RetryableError when another build was first, StoreError when S3 does not take it, StageError when the file is
+    too large for one put.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     bucket, key = _place(uri)
     tag = fetch(client, uri, target)
     yield
@@ -67,17 +61,14 @@ def synced_copy(client: S3Client, uri: str, target: Path) -> Iterator[None]:
             f"expected a serving file of at most {LARGEST:,} bytes, which one put to S3 takes, found {size:,}; {uri} "
             "is as it was: serve from a folder, or from Redshift"
         )
+    state = "it is as it was, or it is this build's whole"
     try:
-        with target.open("rb") as file:
+        with in_context(f"to put {uri}", state), aws_errors(uri), target.open("rb") as file:
             if tag is None:
                 client.put_object(Bucket=bucket, Key=key, Body=file, IfNoneMatch="*")
             else:
                 client.put_object(Bucket=bucket, Key=key, Body=file, IfMatch=tag)
-    except (BotoCoreError, ClientError) as error:
-        if not isinstance(error, ClientError) or error.response.get("Error", {}).get("Code") not in LOST:
-            raise RetryableError(
-                f"expected to put {uri}, found: {error}; it is as it was, or it is this build's whole; try again"
-            ) from None
+    except (StoreConflict, ObjectNotFound):
         raise RetryableError(
             f"another build has put a newer {uri} while this one worked; nothing of this one is public, run the same "
             "command again"

@@ -19,7 +19,7 @@ import structlog
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
-from deftunes_contract.errors import RetryableError, StageError, UsageError
+from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.heartbeat import heartbeat
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
@@ -27,6 +27,7 @@ from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt
 from deftunes_contract.retry import Deadline, RetryPolicy
+from deftunes_contract.store_errors import in_context, os_errors
 from deftunes_extract.part_writer import PartWriter
 from deftunes_extract.settings import ExtractSettings
 from deftunes_extract.source import LoadTotals, Source, SourceError
@@ -176,24 +177,11 @@ def _referenced_objects(request: ExtractRequest, store: ObjectStore) -> set[str]
 
 @contextmanager
 def _translate_storage_errors(store: ObjectStore, request: ExtractRequest) -> Iterator[None]:
-    """Turns what files and S3 raise into an end of the stage."""
-    try:
+    """Say which delivery it was that the store, or the folder of unfinished parts, did not take."""
+    place = store.uri(request.folder)
+    state = "nothing was delivered and the earlier delivery is intact"
+    with in_context(f"{request} to go to {place}", state), os_errors(place):
         yield
-    except Exception as fault:
-        from_s3 = type(fault).__module__.partition(".")[0] in ("botocore", "boto3", "s3transfer")
-        if not from_s3 and not isinstance(fault, OSError):
-            raise
-        code = str(getattr(fault, "response", {}).get("Error", {}).get("Code", ""))
-        final = isinstance(fault, PermissionError | NotADirectoryError | FileNotFoundError) or code in _S3_USAGE
-        final = final or type(fault).__name__ in ("NoCredentialsError", "NoRegionError", "ParamValidationError")
-        raise (UsageError if final else RetryableError)(
-            f"{request}: expected to write to {store.uri(request.folder)}, found {fault}; nothing was delivered and "
-            "the earlier delivery is intact. "
-            f"{'Correct the lake or its rights' if final else 'Run the same command again'}"
-        ) from fault
-
-
-_S3_USAGE = frozenset({"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "404"})
 
 
 class _Speed:

@@ -7,9 +7,7 @@ or tampered download is never used. Run alone: `deftunes-lake jars`.
 from __future__ import annotations
 
 import hashlib
-import os
 import ssl
-import tempfile
 import time
 import tomllib
 import urllib.error
@@ -17,9 +15,11 @@ import urllib.request
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
+from deftunes_contract.atomic_file import AtomicFile
 from deftunes_contract.errors import DataRejected, RetryableError, UsageError
 
 CHUNK = 1 << 20
@@ -97,35 +97,28 @@ def _sha256(file: Path) -> str:
 
 
 def _fetch(jar: Jar, url: str, file: Path) -> int:
-    handle, name = tempfile.mkstemp(prefix=f".{jar.file_name}-", dir=file.parent)
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as writing:
-            found, size = _download(jar, url, writing)
-        if found != jar.sha256:
+    # other accounts of the machine (or image) run Spark too
+    with AtomicFile(file, mode=0o644) as download:
+        with download.open("wb") as writing:
+            size = _download(jar, url, writing)
+        if (found := _sha256(download)) != jar.sha256:
             raise DataRejected(
                 f"expected sha256 {jar.sha256} of {jar.file_name}, found {found} at {url}; nothing was kept, "
                 "check DEFTUNES_MAVEN_URL and who stands between"
             )
-        # mkstemp makes files private, and other accounts of the machine (or image) run Spark too
-        aside.chmod(0o644)
-        aside.replace(file)
-        return size
-    finally:
-        aside.unlink(missing_ok=True)
+    return size
 
 
-def _download(jar: Jar, url: str, writing: object) -> tuple[str, int]:
+def _download(jar: Jar, url: str, writing: BinaryIO) -> int:
     log = structlog.get_logger("jars")
-    digest, size, told = hashlib.sha256(), 0, time.monotonic()
+    size, told = 0, time.monotonic()
     try:
         # create_default_context trusts the system's authorities and honours SSL_CERT_FILE
         with urllib.request.urlopen(url, timeout=TIMEOUT, context=ssl.create_default_context()) as reply:
             total = int(reply.headers.get("Content-Length") or 0)
             log.info(f"fetching {jar.file_name}", megabytes=round(total / 1e6, 1))
             while chunk := reply.read(CHUNK):
-                writing.write(chunk)  # type: ignore[attr-defined]  # a binary file
-                digest.update(chunk)
+                writing.write(chunk)
                 size += len(chunk)
                 if time.monotonic() - told > PROGRESS:
                     told = time.monotonic()
@@ -141,4 +134,4 @@ def _download(jar: Jar, url: str, writing: object) -> tuple[str, int]:
             f"could not fetch {jar.file_name} from {url}: {error}; check the network and DEFTUNES_MAVEN_URL, "
             "then run `deftunes-lake jars` again"
         ) from None
-    return digest.hexdigest(), size
+    return size

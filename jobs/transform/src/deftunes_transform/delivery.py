@@ -7,17 +7,17 @@ passed cannot change under a reader; it can only be replaced, and `still_there` 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from deftunes_contract.entity import Entity
-from deftunes_contract.errors import DataRejected, RetryableError, StageError
+from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt, find_receipt, read_receipt
+from deftunes_contract.store_errors import in_context
 
 _AT_ONCE = 4
 """Objects hashed at a time: enough to keep S3 busy; each is held in memory, and extract cuts them at some 20 MB."""
@@ -39,7 +39,7 @@ def accept(store: ObjectStore, entity: Entity, interval: Interval, verify: bool)
     verify: compare size and sha256 of every object, else only that it is there. Raises RetryableError when nothing was
     delivered or objects are not those of the receipt, DataRejected when the receipt is not for this contract.
     """
-    with _shelf_faults(store, entity, interval):
+    with _reading(store, entity, interval):
         found = read_receipt(store, entity, interval)
         _check_contract(found, entity, interval)
         folder = landing_path(entity.landing_folder, interval.ingest_on)
@@ -57,7 +57,7 @@ def accept(store: ObjectStore, entity: Entity, interval: Interval, verify: bool)
 def still_there(store: ObjectStore, accepted: Delivery) -> None:
     """Raises RetryableError when the delivery was replaced or lost an object since it was accepted."""
     entity, interval = accepted.entity, accepted.interval
-    with _shelf_faults(store, entity, interval):
+    with _reading(store, entity, interval):
         now = find_receipt(store, entity, interval.ingest_on)
         if now is None or now.digest != accepted.receipt.digest:
             raise _changed(store, entity, interval, "the receipt is another one than a moment ago")
@@ -105,17 +105,9 @@ def _again(entity: Entity, interval: Interval) -> str:
     return f"run deftunes-extract {entity.name} --start {interval.start} --end {interval.end} again"
 
 
-@contextmanager
-def _shelf_faults(store: ObjectStore, entity: Entity, interval: Interval) -> Iterator[None]:
-    """Turns what files and S3 raise into an end of the stage that may be tried again."""
-    try:
-        yield
-    except StageError:
-        raise
-    except Exception as fault:
-        if not isinstance(fault, OSError) and type(fault).__module__.partition(".")[0] not in ("botocore", "boto3"):
-            raise
-        raise RetryableError(
-            f"expected to read the delivery of {entity.name} for {interval} at {_place(store, entity, interval)}, "
-            f"found {fault}; check DEFTUNES_LAKE and the rights to it, then run the same command again"
-        ) from fault
+def _reading(store: ObjectStore, entity: Entity, interval: Interval) -> AbstractContextManager[None]:
+    """Say which delivery it was that could not be read."""
+    return in_context(
+        f"to read the delivery of {entity.name} for {interval} at {_place(store, entity, interval)}",
+        "nothing was changed",
+    )
