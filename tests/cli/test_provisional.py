@@ -19,10 +19,11 @@ from deftunes_cli.dashboard import write_dashboard
 from deftunes_cli.run_record import RunRecord
 from deftunes_cli.status import status_of
 from deftunes_cli.summary import render_run
-from deftunes_cli.verify import render, verification, verify
+from deftunes_cli.verification_table import render
 from deftunes_contract.allowances import NONE_ALLOWED
 from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
+from deftunes_serving.verify import verification, verify
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
 EARLY = datetime(2020, 1, 20, tzinfo=UTC)

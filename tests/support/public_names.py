@@ -116,9 +116,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 def _json() -> Iterator[str]:
     from deftunes_cli.run_record import RunRecord
     from deftunes_cli.status import Status
-    from deftunes_cli.verify import Verification
     from deftunes_contract.gate import GateResult
     from deftunes_contract.receipt import Receipt
+    from deftunes_serving.verify import Verification
 
     models = {"receipt": Receipt, "gate result": GateResult, "run record": RunRecord}
     for name, model in (models | {"verify --json": Verification, "status --json": Status}).items():

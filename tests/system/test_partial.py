@@ -15,10 +15,10 @@ from uuid import UUID
 import pytest
 
 from deftunes_cli import run, status
-from deftunes_cli.verify import verification
 from deftunes_contract.errors import ExitCode
 from deftunes_extract import __main__ as extract_main
 from deftunes_extract import delivery
+from deftunes_serving.verify import verification
 
 FEBRUARY = ("run", "--pipeline", "api", "--start", "2020-02-01", "--end", "2020-03-01")
 EARLY = datetime(2020, 2, 9, 12, tzinfo=UTC)

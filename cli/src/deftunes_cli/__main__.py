@@ -122,8 +122,8 @@ def run(
 @app.command(epilog="Example: deftunes verify --json > before.json")
 def verify(as_json: Json = False) -> None:
     """Reconcile every hop: source = landed = published + quarantined = facts, in rows and in money."""
-    from deftunes_cli.verify import render
-    from deftunes_cli.verify import verify as reconcile
+    from deftunes_cli.verification_table import render
+    from deftunes_serving.verify import verify as reconcile
 
     _home()
     found = reconcile(from_environment(LakeSettings), _serving())
@@ -232,8 +232,8 @@ def _finish(home: Workspace, record: RunRecord) -> None:
     """Reconcile, draw the dashboard, print the summary; end with the run's code, or 1 when money does not add up."""
     from deftunes_cli.dashboard import write_dashboard
     from deftunes_cli.summary import render_run
-    from deftunes_cli.verify import render
-    from deftunes_cli.verify import verify as reconcile
+    from deftunes_cli.verification_table import render
+    from deftunes_serving.verify import verify as reconcile
 
     settings, console = from_environment(LakeSettings), Console()
     reconciled, dashboard = True, None

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from deftunes_cli.run_record import RunRecord, last_record
 from deftunes_cli.terminal import in_markup, plain
-from deftunes_cli.verify.snapshots import published_intervals, read_metadata, table_locations
 from deftunes_cli.workspace import Workspace
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.interval import Interval
@@ -22,6 +21,7 @@ from deftunes_contract.provisional import advice, utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.redaction import redact
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.verify.snapshots import published_intervals, read_metadata, table_locations
 
 
 class IntervalStatus(BaseModel):

@@ -16,11 +16,11 @@ import pytest
 
 from deftunes_cli.dashboard import page, write_dashboard
 from deftunes_cli.run_record import RunRecord, Step
-from deftunes_cli.verify import verify
 from deftunes_cli.workspace import Workspace
 from deftunes_contract.gate import find_gate_result, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.verify import verify
 
 START = datetime(2020, 3, 1, 5, tzinfo=UTC)
 

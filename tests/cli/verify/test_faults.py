@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from pyiceberg.expressions import And, EqualTo
 
-from deftunes_cli.verify import verify
 from deftunes_contract import layout
 from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import Receipt, find_receipt
+from deftunes_serving.verify import verify
 
 INGEST = date(2020, 2, 1)
 

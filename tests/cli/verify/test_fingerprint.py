@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deftunes_cli.verify.fingerprint import fingerprint
-from deftunes_cli.verify.model import TableHash
 from deftunes_contract.errors import StageError
+from deftunes_serving.verify.fingerprint import fingerprint
+from deftunes_serving.verify.model import TableHash
 
 COLUMNS = {"b_text": "varchar", "a_price": "decimal(10,2)", "c_at": "timestamp", "d_ratio": "double", "e_ok": "boolean"}
 

@@ -16,11 +16,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deftunes_cli.verify.landing_recount import recount_landing
-from deftunes_cli.verify.model import Figures
 from deftunes_contract.entity import load
 from deftunes_contract.object_store import LocalStore, ObjectStore, open_store
 from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_serving.verify.landing_recount import recount_landing
+from deftunes_serving.verify.model import Figures
 
 FOLDER = "landing_zone/api/sessions/ingest_on=2020-02-01"
 

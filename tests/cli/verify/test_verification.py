@@ -17,12 +17,13 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from deftunes_cli.verify import render, snapshots, verification, verify
+from deftunes_cli.verification_table import render
 from deftunes_contract import layout
 from deftunes_contract.errors import NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.retry import RetryPolicy
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.verify import snapshots, verification, verify
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
 MARCH = Interval(date(2020, 3, 1), date(2020, 4, 1))

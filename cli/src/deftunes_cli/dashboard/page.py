@@ -26,9 +26,6 @@ from deftunes_cli.dashboard.quarantine import Refused, read_quarantine
 from deftunes_cli.dashboard.sales import NO_SALES, Sales, read_sales
 from deftunes_cli.dashboard.timings import timings
 from deftunes_cli.run_record import RunRecord
-from deftunes_cli.verify import Verification, verify
-from deftunes_cli.verify.published_tables import open_public
-from deftunes_cli.verify.serving_tables import open_tables
 from deftunes_cli.workspace import Workspace
 from deftunes_contract.atomic_file import AtomicFile
 from deftunes_contract.entity import ENTITIES
@@ -36,6 +33,9 @@ from deftunes_contract.errors import NothingToDo
 from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, redact
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.verify import Verification, verify
+from deftunes_serving.verify.published_tables import open_public
+from deftunes_serving.verify.serving_tables import open_tables
 
 HOP_MONTHS_SHOWN = 12
 """Months of the reconciliation table per entity; a month that does not agree is always shown."""

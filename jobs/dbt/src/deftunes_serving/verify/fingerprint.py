@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from deftunes_cli.verify.model import TableHash
 from deftunes_contract.errors import StageError
+from deftunes_serving.verify.model import TableHash
 
 _PLAIN = frozenset(
     {"VARCHAR", "BOOLEAN", "DATE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}

@@ -13,11 +13,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from deftunes_cli.verify import published_tables, serving_tables
-from deftunes_cli.verify.landing_recount import recount_landing
-from deftunes_cli.verify.model import Figures, PublishedRun, TableHash, Verification, figures
-from deftunes_cli.verify.reconcile import Evidence, faults, pending, provisional
-from deftunes_cli.verify.snapshots import Published, published_intervals, read_metadata, table_locations
 from deftunes_contract import layout
 from deftunes_contract.entity import ENTITIES, Entity, load
 from deftunes_contract.errors import NothingToDo, RetryableError
@@ -27,6 +22,11 @@ from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.retry import RetryPolicy
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.verify import published_tables, serving_tables
+from deftunes_serving.verify.landing_recount import recount_landing
+from deftunes_serving.verify.model import Figures, PublishedRun, TableHash, Verification, figures
+from deftunes_serving.verify.reconcile import Evidence, faults, pending, provisional
+from deftunes_serving.verify.snapshots import Published, published_intervals, read_metadata, table_locations
 
 Intervals = Mapping[str, Mapping[date, Published]]
 """Entity → ingest_on → what is published of it."""
@@ -42,15 +42,20 @@ class _Public:
     members: Mapping[str, TableHash]
 
 
-def verify(settings: LakeSettings, serving: Path, months: Collection[Interval] | None = None) -> Verification:
+def verify(
+    settings: LakeSettings,
+    serving: Path,
+    months: Collection[Interval] | None = None,
+    entities: Collection[str] = ENTITIES,
+) -> Verification:
     """Compare every hop of every delivered or published interval, and fingerprint every table.
 
     months: look at these intervals only, so that one month costs the same whatever the history; `tables` is then
-    empty and `items` and `total_sales` are those of the months. When a run publishes meanwhile, it looks again. Raises
-    NothingToDo when nothing was delivered or published, RetryableError when the lake changed every time or the
-    serving file cannot be read.
+    empty and `items` and `total_sales` are those of the months. entities: look at these only. When a run publishes
+    meanwhile, it looks again. Raises NothingToDo when nothing was delivered or published, RetryableError when the lake
+    changed every time or the serving file cannot be read.
     """
-    return RETRIES.call("verify", lambda: _look(settings, serving, months))
+    return RETRIES.call("verify", lambda: _look(settings, serving, months, entities))
 
 
 class _Moved(RetryableError):
@@ -61,16 +66,18 @@ RETRIES = RetryPolicy(6, (_Moved,), initial=0.5, longest=8)
 """For a lake that changed meanwhile: a run makes its tables public within some seconds."""
 
 
-def _look(settings: LakeSettings, serving: Path, months: Collection[Interval] | None) -> Verification:
+def _look(
+    settings: LakeSettings, serving: Path, months: Collection[Interval] | None, entities: Collection[str]
+) -> Verification:
     only = None if months is None else {interval.ingest_on for interval in months}
     locations = table_locations(settings)
     published = {
         entity: _wanted(published_intervals(entity, read_metadata(locations[entity])), only)
-        for entity in ENTITIES
+        for entity in entities
         if entity in locations
     }
     store = open_store(settings.lake)
-    receipts = {entity: _receipts(store, load(entity), only) for entity in ENTITIES}
+    receipts = {entity: _receipts(store, load(entity), only) for entity in entities}
     seen = _see_public(settings, locations, published, only)
     if not any(receipts.values()) and not any(seen.partitions.values()) and not any(published.values()):
         raise NothingToDo(
@@ -133,7 +140,7 @@ def _gather(
     """One piece of evidence per entity and interval, sorted by both."""
     facts = shown.facts if shown is not None and shown.sound else None
     evidence = []
-    for entity in ENTITIES:
+    for entity in receipts:
         contract = load(entity)
         has_money = contract.amount is not None
         nothing = figures(0, None, has_money)

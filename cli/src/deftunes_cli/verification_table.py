@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deftunes_cli.terminal import in_markup
-from deftunes_cli.verify.model import Figures, IntervalCheck, State, Verification
+from deftunes_serving.verify.model import Figures, IntervalCheck, State, Verification
 
 HOPS = ("source", "landed", "published", "quarantined", "fact")
 _STYLES = {State.PUBLISHED: "green", State.PENDING: "yellow", State.UNEXPLAINED: "red"}

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from deftunes_cli.verify.fingerprint import fingerprint
-from deftunes_cli.verify.model import Discrepancy, Figures, Sale, TableHash, figures
-from deftunes_cli.verify.published_tables import MEMORY
 from deftunes_contract.errors import RetryableError
+from deftunes_serving.verify.fingerprint import fingerprint
+from deftunes_serving.verify.model import Discrepancy, Figures, Sale, TableHash, figures
+from deftunes_serving.verify.published_tables import MEMORY
 
 SCHEMA = "deftunes_serving"
 FACT_ENTITY = "sessions"

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from deftunes_cli.verify.landing_recount import Recount
-from deftunes_cli.verify.model import Discrepancy, Figures, IntervalCheck, State
-from deftunes_cli.verify.snapshots import Published
 from deftunes_contract.interval import Interval
 from deftunes_contract.provisional import FLAG as PARTIAL
 from deftunes_contract.provisional import advice
 from deftunes_contract.receipt import Receipt
+from deftunes_serving.verify.landing_recount import Recount
+from deftunes_serving.verify.model import Discrepancy, Figures, IntervalCheck, State
+from deftunes_serving.verify.snapshots import Published
 
 
 @dataclass(frozen=True)

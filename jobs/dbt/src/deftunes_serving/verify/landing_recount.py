@@ -19,13 +19,13 @@ from typing import IO, Any
 
 import structlog
 
-from deftunes_cli.verify.model import Discrepancy, Figures
 from deftunes_contract.entity import Entity
 from deftunes_contract.landed_record import RecordMeasure
 from deftunes_contract.layout import landing_path
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
 from deftunes_contract.store_errors import ObjectNotFound
+from deftunes_serving.verify.model import Discrepancy, Figures
 
 _CHUNK = 1 << 20
 _SAY_EVERY = 5.0

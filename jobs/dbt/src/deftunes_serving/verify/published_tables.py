@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from deftunes_cli.verify.fingerprint import fingerprint
-from deftunes_cli.verify.model import Figures, TableHash, figures
-from deftunes_cli.verify.snapshots import Published
 from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.lake_views import attach
+from deftunes_serving.verify.fingerprint import fingerprint
+from deftunes_serving.verify.model import Figures, TableHash, figures
+from deftunes_serving.verify.snapshots import Published
 
 SCHEMA = "deftunes_transform"
 """Schema of the views that `attach` makes."""
