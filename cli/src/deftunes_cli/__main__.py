@@ -15,19 +15,20 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from deftunes_cli import run as runs
 from deftunes_cli.airflow.commands import app as airflow
+from deftunes_cli.allowance_options import with_allowances
 from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
 from deftunes_cli.run_record import RunRecord
 from deftunes_cli.terminal import plain
 from deftunes_cli.workspace import Workspace, export_defaults, workspace_of
-from deftunes_contract.allowances import METAVAR, Allowances, Guard
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.errors import ExitCode, NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
@@ -59,10 +60,6 @@ class Pipeline(StrEnum):
 
 Start = Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")]
 End = Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")]
-
-
-def _allow(guard: Guard) -> Any:
-    return typer.Option(metavar=METAVAR, help=f"Allow that {guard.help}; repeatable.")
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
@@ -98,23 +95,19 @@ def demo(
 
 
 @app.command(epilog="Example: deftunes run --pipeline api --start 2020-01-01 --end 2020-04-01")
+@with_allowances
 def run(
     start: Start,
     end: End,
     pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.ALL,
     run_id: Annotated[str, typer.Option(metavar="ID", help="Name of the run; default: time and process id.")] = "",
-    allow_empty: Annotated[list[str] | None, _allow(Guard.EMPTY)] = None,
-    allow_shrink: Annotated[list[str] | None, _allow(Guard.SHRINK)] = None,
-    allow_source_change: Annotated[list[str] | None, _allow(Guard.SOURCE_CHANGE)] = None,
-    allow_overlap: Annotated[list[str] | None, _allow(Guard.OVERLAP)] = None,
+    allowances: Allowances = NONE_ALLOWED,
     partial: Annotated[bool, typer.Option("--partial", help=f"{PARTIAL_HELP.capitalize()}.")] = False,
     full_refresh: Annotated[bool, typer.Option(help="Rebuild the serving tables from all published months.")] = False,
 ) -> None:
     """Run pipelines against DEFTUNES_API_URL and DEFTUNES_SONGS_DSN, one interval a calendar month of the range."""
     home = _home()
     months = list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
-    given = (allow_empty, allow_shrink, allow_source_change, allow_overlap)
-    allowances = Allowances.parse((guard, texts or ()) for guard, texts in zip(Guard, given, strict=True))
     plan = runs.plan_of(pipeline, months, run_id or _run_id(), allowances, full_refresh, partial)
     _finish(home, _run(home, plan))
 

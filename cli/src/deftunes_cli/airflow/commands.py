@@ -16,8 +16,9 @@ from deftunes_cli.airflow import service
 from deftunes_cli.airflow.follow import Follower
 from deftunes_cli.airflow.service import Monthly, Pipeline, Reprocess
 from deftunes_cli.airflow.settings import AirflowSettings
+from deftunes_cli.allowance_options import with_allowances
 from deftunes_cli.terminal import plain
-from deftunes_contract.allowances import METAVAR, Allowances, Guard
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.provisional import HELP as PARTIAL_HELP
 from deftunes_contract.settings import from_environment
 
@@ -30,13 +31,6 @@ app = typer.Typer(
     "deftunes airflow backfill --pipeline api --start 2020-01-01 --end 2020-03-01",
 )
 
-AllowEmpty = Annotated[list[str] | None, typer.Option(metavar=METAVAR, help=f"Allow that {Guard.EMPTY.help}.")]
-AllowShrink = Annotated[list[str] | None, typer.Option(metavar=METAVAR, help=f"Allow that {Guard.SHRINK.help}.")]
-AllowSource = Annotated[
-    list[str] | None,
-    typer.Option("--allow-source-change", metavar=METAVAR, help=f"Allow that {Guard.SOURCE_CHANGE.help}."),
-]
-AllowOverlap = Annotated[list[str] | None, typer.Option(metavar=METAVAR, help=f"Allow that {Guard.OVERLAP.help}.")]
 Follow = Annotated[bool, typer.Option(help="Print what changes and end with the runs' outcome.")]
 
 
@@ -44,22 +38,17 @@ Follow = Annotated[bool, typer.Option(help="Print what changes and end with the 
     epilog="Examples: deftunes airflow backfill --pipeline api --start 2020-01-01 --end 2020-03-01 · "
     "deftunes airflow backfill --pipeline songs --start 2020-02-01 --end 2020-03-01 --reprocess completed --no-follow"
 )
+@with_allowances
 def backfill(
     pipeline: Annotated[Monthly, typer.Option(help="Which pipeline.")],
     start: Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")],
     end: Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")],
     reprocess: Annotated[Reprocess, typer.Option(help="Which months that have a run are run again.")] = Reprocess.NONE,
-    allow_empty: AllowEmpty = None,
-    allow_shrink: AllowShrink = None,
-    allow_source: AllowSource = None,
-    allow_overlap: AllowOverlap = None,
+    allowances: Allowances = NONE_ALLOWED,
     follow: Follow = True,
 ) -> None:
     """Run whole months, one after the other: those without a run, or those asked for again. 65: a gate closed."""
-    months, allowances = (
-        service.months_of(start, end),
-        _allowances(allow_empty, allow_shrink, allow_source, allow_overlap),
-    )
+    months = service.months_of(start, end)
     with service.connect(from_environment(AirflowSettings)) as airflow:
         _end(service.backfill(airflow, pipeline, months, reprocess, _say, allowances), follow)
 
@@ -69,6 +58,7 @@ def backfill(
     "deftunes airflow trigger --pipeline api --start 2020-01-01 --end 2020-02-01 --allow-shrink sessions:2020-01 · "
     "deftunes airflow trigger --pipeline maintenance"
 )
+@with_allowances
 def trigger(
     pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")],
     start: Annotated[str, typer.Option(metavar="DAY", help="First day of the month, inside.")] = "",
@@ -77,14 +67,10 @@ def trigger(
         list[str] | None, typer.Option(metavar="ENTITY", help="Load only this one; repeatable. Default: all.")
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help=f"{PARTIAL_HELP.capitalize()}.")] = False,
-    allow_empty: AllowEmpty = None,
-    allow_shrink: AllowShrink = None,
-    allow_source: AllowSource = None,
-    allow_overlap: AllowOverlap = None,
+    allowances: Allowances = NONE_ALLOWED,
     follow: Follow = True,
 ) -> None:
     """Run one month by hand, beside the run that it may have, or some of its entities. 65: a gate closed."""
-    allowances = _allowances(allow_empty, allow_shrink, allow_source, allow_overlap)
     with service.connect(from_environment(AirflowSettings)) as airflow:
         _end(service.trigger(airflow, pipeline, start, end, entities or [], _say, partial, allowances), follow)
 
@@ -108,11 +94,6 @@ def state(
     widths = [max(len(line[at]) for line in table) for at in range(len(table[0]))]
     for line in table:
         _write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _allowances(*given: list[str] | None) -> Allowances:
-    """The texts of the flags, in the order of `Guard`."""
-    return Allowances.parse((guard, texts or ()) for guard, texts in zip(Guard, given, strict=True))
 
 
 def _end(following: Follower, follow: bool) -> None:
