@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -239,6 +241,44 @@ def dbt(lake: Lake, dbt_home: Path, environment: pytest.MonkeyPatch) -> DbtProje
     lake.serving = lake.root / "building.duckdb"
     given = {"DEFTUNES_DBT_FILE": str(lake.serving), "DEFTUNES_DBT_THREADS": "1"}
     return DbtProject(ProjectSettings().dbt_project, dbt_home, "embedded", given)
+
+
+@pytest.fixture
+def publish_month(lake: Lake, sell: Callable[..., Row]) -> Callable[[int], None]:
+    """`publish_month(n)` publishes the nth month of a small shop."""
+
+    def publish_it(number: int) -> None:
+        month, at = f"2020-0{number + 2}-01", f"2020-0{number + 1}-15T12:00:00"
+        lake.publish("users", month, [{"user_id": "u1", "country_code": "FR", "place_name": "Paris"}])
+        lake.publish("songs", month, [{"track_id": "TR0", "artist_name": "Queen", "title": "One", "release": "Two"}])
+        lake.publish("sessions", month, [sell(f"s{number}", 0, "TR0", "1.25", user="u1", at=at)])
+
+    return publish_it
+
+
+@pytest.fixture
+def wider_project(tmp_path: Path, environment: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`wider_project(after)` adds the contract's `currency` to staging and fact, below the column `after`."""
+
+    def widen(after: str) -> None:
+        project = tmp_path / f"after_{after}"
+        shutil.copytree(ProjectSettings().dbt_project, project, ignore=shutil.ignore_patterns("src"))
+        for name, sql in (
+            ("staging/stg_sessions", "    cast(currency as varchar(64)) as currency,"),
+            ("star/fact_session", "    currency,"),
+        ):
+            model = project / "models" / f"{name}.sql"
+            text, found = re.subn(
+                rf"(?m)^(    (cast\({after} .*|{after}),?)$", rf"{sql}\n\1", model.read_text(), count=1
+            )
+            assert found == 1
+            model.write_text(text)
+            described = model.with_suffix(".yml")
+            line = "      - {name: currency, data_type: varchar(64), description: ISO 4217 code.}\n"
+            described.write_text(described.read_text().replace("    columns:\n", f"    columns:\n{line}", 1))
+        environment.setenv("DEFTUNES_DBT_PROJECT", str(project))
+
+    return widen
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
         materialized=persistent_materialization(),
         incremental_strategy='append',
         full_refresh=false,
-        on_schema_change='fail',
+        on_schema_change='append_new_columns',
         sort=['ingest_on', 'restated_at'],
     )
 }}

@@ -2,7 +2,7 @@
     config(
         materialized=persistent_materialization(),
         incremental_strategy='replace_intervals',
-        on_schema_change='fail',
+        on_schema_change='append_new_columns',
         dist='user_id',
         sort=['ingest_on', 'session_start_time'],
     )

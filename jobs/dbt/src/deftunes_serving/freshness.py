@@ -9,9 +9,7 @@ old is too old stands there too, written by `deftunes_serving.generate_sources`.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Any
 
 import duckdb
 import structlog
@@ -19,7 +17,7 @@ import structlog
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.lake_views import read_lake
+from deftunes_serving.lake_views import read_lake, read_metadata
 from deftunes_serving.run_results import error_class, translate_errors
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
@@ -44,8 +42,7 @@ def published_at(settings: ServingSettings) -> dict[str, datetime]:
 def _changed_at(connection: duckdb.DuckDBPyConnection, location: str | None) -> datetime:
     if location is None:
         return NEVER
-    ((text,),) = connection.execute("SELECT content FROM read_text($1)", [location]).fetchall()
-    metadata: dict[str, Any] = json.loads(text)
+    metadata = read_metadata(connection, location)
     times = {one["snapshot-id"]: one["timestamp-ms"] for one in metadata.get("snapshots", ())}
     current = times.get(metadata.get("current-snapshot-id"))
     return NEVER if current is None else datetime.fromtimestamp(current / 1000, UTC)

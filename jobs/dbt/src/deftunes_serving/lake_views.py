@@ -10,14 +10,16 @@ extensions are loaded from installed wheels: nothing is downloaded.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import duckdb
 
 from deftunes_contract.aws import aws_session
-from deftunes_contract.entity import ENTITIES, Entity, load
+from deftunes_contract.entity import ENTITIES, Entity, Field, load
 from deftunes_contract.errors import RetryableError, StageError, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.catalog import metadata_locations
@@ -51,9 +53,10 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
     """Make schema `deftunes_transform` with one view per contract: users, sessions, songs, quarantine.
 
     A table that does not exist yet, or that has nothing on `main`, becomes a view without rows but with the
-    contract's columns and types. With `database`, the schema goes into a new in-memory database of that name
-    (`DATABASE.deftunes_transform.users`), so that the file that is open stays as it is. A connection that is open
-    read-only cannot take views: open an in-memory one and ATTACH the file.
+    contract's columns and types; an optional column that the contract has and the table never had is null. With
+    `database`, the schema goes into a new in-memory database of that name (`DATABASE.deftunes_transform.users`), so
+    that the file that is open stays as it is. A connection that is open read-only cannot take views: open an in-
+    memory one and ATTACH the file.
 
     Raises UsageError (catalog, credentials, extensions), RetryableError (nothing to connect to), StageError (a table
     that breaks its contract).
@@ -67,9 +70,16 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for name in TABLES:
         entity, location = load(name), locations.get(name)
-        query = _empty(entity) if location is None else _scan(entity, location)
+        view = f"CREATE OR REPLACE VIEW {schema}.{identifier(name)} AS"
         try:
-            connection.execute(f"CREATE OR REPLACE VIEW {schema}.{name} AS {query}")
+            if location is None:
+                connection.execute(f"{view} {_empty(entity)}")
+                continue
+            try:
+                connection.execute(f"{view} {_scan(entity, location)}")
+            except duckdb.BinderException:
+                absent = new_columns(entity, read_metadata(connection, location))
+                connection.execute(f"{view} {_scan(entity, location, absent)}")
         except duckdb.IOException as error:  # HTTPException is one
             raise RetryableError(f"published table {name} at {location} cannot be read: {error}") from None
         except duckdb.Error as error:
@@ -77,6 +87,19 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
                 f"published table {name} at {location} cannot be read with the columns of contract {entity.version}: "
                 f"{error}"
             ) from None
+
+
+def read_metadata(connection: duckdb.DuckDBPyConnection, location: str) -> dict[str, Any]:
+    """A table's metadata file, by a connection that `read_lake` has prepared."""
+    ((text,),) = connection.execute("SELECT content FROM read_text($1)", [location]).fetchall()
+    metadata: dict[str, Any] = json.loads(text)
+    return metadata
+
+
+def new_columns(entity: Entity, metadata: Mapping[str, Any]) -> set[str]:
+    """Optional columns of the contract that no schema of the table ever had: nothing was published since they came."""
+    known = {field["name"] for schema in metadata.get("schemas", ()) for field in schema["fields"]}
+    return {column.name for column in entity.columns if column.name not in known and not column.required}
 
 
 def read_lake(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str]) -> None:
@@ -88,14 +111,24 @@ def read_lake(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str
         _create_s3_secret(connection)
 
 
-def _scan(entity: Entity, location: str) -> str:
-    columns = ", ".join(f'"{column.name}"' for column in entity.columns)
+def _scan(entity: Entity, location: str, absent: Collection[str] = ()) -> str:
+    columns = ", ".join(
+        _null(column) if column.name in absent else identifier(column.name) for column in entity.columns
+    )
     return f"SELECT {columns} FROM iceberg_scan({quoted(location)})"
 
 
 def _empty(entity: Entity) -> str:
-    columns = ", ".join(f'CAST(NULL AS {sql_type(column.type)}) AS "{column.name}"' for column in entity.columns)
-    return f"SELECT {columns} WHERE false"
+    return f"SELECT {', '.join(map(_null, entity.columns))} WHERE false"
+
+
+def _null(column: Field) -> str:
+    return f"CAST(NULL AS {sql_type(column.type)}) AS {identifier(column.name)}"
+
+
+def identifier(*names: str) -> str:
+    """Names as one SQL identifier, `"schema"."table"`; Redshift reads it alike."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def quoted(text: str) -> str:

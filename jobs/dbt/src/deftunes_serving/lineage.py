@@ -6,7 +6,6 @@ knows nothing of the months before, and so tells a loss from what somebody took 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any
@@ -16,7 +15,7 @@ import duckdb
 from deftunes_contract.load_metrics import PREFIX
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.lake_views import quoted, read_lake
+from deftunes_serving.lake_views import quoted, read_lake, read_metadata
 
 ROLLBACK = "deftunes-rollback"
 """Snapshot property of a rollback: the ingest_on that was taken back."""
@@ -60,9 +59,7 @@ def _ancestry(
     if entity not in locations:
         return "", []
     read_lake(connection, locations)
-    ((text,),) = connection.execute("select content from read_text($1)", [locations[entity]]).fetchall()
-    metadata: dict[str, Any] = json.loads(text)
-    return locations[entity], list(_from_head(metadata))
+    return locations[entity], list(_from_head(read_metadata(connection, locations[entity])))
 
 
 def _from_head(metadata: dict[str, Any]) -> Iterator[dict[str, Any]]:

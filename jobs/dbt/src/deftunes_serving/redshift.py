@@ -71,7 +71,7 @@ def connect(settings: ServingSettings) -> Connection:
     except Exception as error:  # the driver, botocore and sockets each have errors of their own
         raise RetryableError(
             f"no connection to Redshift {settings.redshift_host}:{settings.redshift_port}, database "
-            f"{settings.redshift_database}: {message_of(error)}; nothing was built"
+            f"{settings.redshift_database}: {message_of(error)}; nothing was changed"
         ) from None
     return connection
 
@@ -122,7 +122,7 @@ def build_lock(settings: ServingSettings) -> Iterator[Connection]:
         except StageError:
             raise
         except Exception as error:
-            if _is_of_driver(error):
+            if is_driver_error(error):
                 raise RetryableError(
                     f"Redshift {settings.redshift_host}: {message_of(error)}; nothing was published"
                 ) from error
@@ -156,7 +156,7 @@ def _lock(holder: Connection, settings: ServingSettings) -> None:
     try:
         query(holder, f"lock table {LOCK}")
     except Exception as error:
-        if not _is_of_driver(error):
+        if not is_driver_error(error):
             raise
         raise RetryableError(
             f"another build has held {LOCK} of Redshift {settings.redshift_host} for {settings.lock_seconds:.0f} s; "
@@ -177,7 +177,7 @@ def _create(connection: Connection, statement: str) -> None:
     try:
         query(connection, statement)
     except Exception as error:
-        if not _is_of_driver(error):
+        if not is_driver_error(error):
             raise
         query(connection, statement)
 
@@ -193,7 +193,8 @@ def _has_table(connection: Connection, schema: str, name: str) -> bool:
     return bool(found)
 
 
-def _is_of_driver(error: BaseException) -> bool:
+def is_driver_error(error: BaseException) -> bool:
+    """Whether an error came from the driver or the connection, not from a program."""
     from redshift_connector.error import Error
 
     return isinstance(error, (Error, OSError))

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from deftunes_contract.errors import RetryableError, StageError
+from deftunes_serving.lake_views import identifier
 from deftunes_serving.redshift import BUILDING, SERVING, STAGING, connect, has_public, message_of, query
 from deftunes_serving.settings import ServingSettings
 
@@ -39,11 +40,10 @@ KINDS: dict[str | None, Literal["whole", "intervals", "appended"]] = {
 
 @dataclass(frozen=True)
 class Relation:
-    """A model that was built: how its public rows are replaced, its columns, a view's definition."""
+    """A model that was built: how its public rows are replaced, a view's definition."""
 
     name: str
     kind: Literal["whole", "intervals", "appended", "view"]
-    columns: tuple[str, ...]
     definition: str = ""
 
     @property
@@ -79,10 +79,9 @@ def _is_built(node: Any) -> bool:
 
 
 def _relation(node: Any) -> Relation:
-    columns = tuple(column.name for column in node.columns.values())
     if node.config.materialized == "view":
-        return Relation(node.name, "view", columns, node.compiled_code.replace(f'"{BUILDING}".', f'"{SERVING}".'))
-    return Relation(node.name, KINDS[node.config.incremental_strategy], columns)
+        return Relation(node.name, "view", node.compiled_code.replace(f'"{BUILDING}".', f'"{SERVING}".'))
+    return Relation(node.name, KINDS[node.config.incremental_strategy])
 
 
 def publish(
@@ -135,24 +134,38 @@ def _still_held(holder: Connection) -> None:
 
 
 def _replace(connection: Connection, relation: Relation, partition_filter: str) -> None:
-    """Exchange a table's rows: all of them, those of the requested partitions, or none (appended)."""
+    """Replace a table's public rows: all of them, those of the requested partitions, or none (appended).
+
+    A table whose public rows stay gets the columns that are new (null in those rows); other changes need a full load.
+    """
     built, public = (_layout(connection, name) for name in (relation.source, relation.target))
-    if built != public:
-        if public and (
-            relation.kind == "appended" or (relation.kind == "intervals" and partition_filter != EVERYTHING)
-        ):
-            raise StageError(_other_layout(relation))
+    keeps_rows = relation.kind == "appended" or (relation.kind == "intervals" and partition_filter != EVERYTHING)
+    replaced = partition_filter
+    if public and keeps_rows:
+        _add_columns(connection, relation, built, public)
+        if relation.kind == "intervals":
+            query(connection, f"delete from {relation.target} where {partition_filter}")
+    elif built == public:
+        query(connection, f"delete from {relation.target}")
+    else:
         if public:
             query(connection, f"drop table {relation.target} cascade")
         query(connection, f"create table {relation.target} (like {relation.source})")
-    elif relation.kind == "whole":
-        query(connection, f"delete from {relation.target}")
-    elif relation.kind == "intervals":
-        query(connection, f"delete from {relation.target} where {partition_filter}")
-    columns = ", ".join(f'"{column}"' for column in relation.columns)
+        replaced = EVERYTHING
+    columns = ", ".join(identifier(column.name) for column in built)
     # nothing but the partitions that were emptied may be filled
-    only = f" where {partition_filter}" if relation.kind == "intervals" else ""
+    only = f" where {replaced}" if relation.kind == "intervals" else ""
     query(connection, f"insert into {relation.target} ({columns}) select {columns} from {relation.source}{only}")
+
+
+def _add_columns(connection: Connection, relation: Relation, built: Sequence[Column], public: Sequence[Column]) -> None:
+    """Give the public table the columns that only the built one has. Raises StageError for any other difference."""
+    if set(public) - set(built) or len({column.name for column in built}) != len(set(built) | set(public)):
+        raise StageError(_other_layout(relation))
+    for column in built:
+        if column not in public:
+            # one column a statement: Redshift takes no more
+            query(connection, f"alter table {relation.target} add column {identifier(column.name)} {column.sql_type}")
 
 
 def _other_layout(relation: Relation) -> str:
@@ -160,21 +173,39 @@ def _other_layout(relation: Relation) -> str:
     if relation.kind == "appended":
         cure = f"rename {relation.target}, and the next build begins a new one"
     return (
-        f"expected {relation.target} with the columns and types that the model has now, found others, and its public "
-        f"rows cannot be kept; {cure}"
+        f"expected {relation.target} with the columns and types that the model has now or fewer, found others, and its "
+        f"public rows cannot be kept; {cure}"
     )
 
 
-def _layout(connection: Connection, name: str) -> list[tuple[Any, ...]]:
-    """A table's columns with their types, none for a table that does not exist."""
+class Column(NamedTuple):
+    """A column of a table as information_schema describes it."""
+
+    name: str
+    data_type: str
+    length: int | None
+    precision: int | None
+    scale: int | None
+
+    @property
+    def sql_type(self) -> str:
+        """The type as DDL."""
+        if self.data_type == "numeric":
+            return f"numeric({self.precision}, {self.scale})"
+        return f"{self.data_type}({self.length})" if self.length else self.data_type
+
+
+def _layout(connection: Connection, name: str) -> list[Column]:
+    """A table's columns in their order, none for a table that does not exist."""
     schema, _, table = name.partition(".")
-    return query(
+    found = query(
         connection,
         "select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
         "from information_schema.columns where table_schema = %s and table_name = %s order by ordinal_position",
         schema,
         table,
     )
+    return [Column(*row) for row in found]
 
 
 def _define(connection: Connection, relation: Relation) -> None:
