@@ -32,7 +32,7 @@ from deftunes_contract.logs import configure_logs
 from deftunes_contract.object_store import open_store
 from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
-from deftunes_lake.staging import stage_interval
+from deftunes_lake.staging import write_to_branch
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name
 from deftunes_quality.gate import Desk, pass_gates
 
@@ -98,7 +98,7 @@ def bare_pass(spark: SparkSession, settings: SparkSettings, landed: str, items: 
     key = Window.partitionBy("session_id", "item_no").orderBy("song_id")
     once = typed.withColumn("copy", f.row_number().over(key)).where("copy = 1").drop("copy")
     amount = Decimal(str(sum(33 + n % 152 for n in range(items)))) / 100
-    return stage_interval(
+    return write_to_branch(
         spark,
         table_name(settings, "sessions"),
         branch(RUN, MONTH.ingest_on),

@@ -15,7 +15,7 @@ from deftunes_pods import stage_pod
 
 with DAG(
     dag_id="deftunes_maintenance_dag",
-    description="Compaction, snapshot expiry and removal of strays",
+    description="Compaction, snapshot expiry and removal of orphan files",
     doc_md=__doc__,
     schedule=CronTriggerTimetable(os.environ.get("DEFTUNES_MAINTENANCE_SCHEDULE", "0 4 * * 0"), timezone="UTC"),
     start_date=datetime(2020, 1, 1, tzinfo=UTC),

@@ -13,7 +13,7 @@ from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected, ExitCode
 from deftunes_contract.layout import branch
 from deftunes_lake import publish as publish_module
-from deftunes_lake.engine_compat import column_faults, partition_faults, property_faults, unreadable
+from deftunes_lake.engine_compat import column_faults, incompatibilities, partition_faults, property_faults
 from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.snapshots import branch_head, main_head
 
@@ -54,8 +54,8 @@ def only(sentence: str) -> str:
 def test_what_the_contracts_make_is_read(case: LakeCase) -> None:
     for entity in ENTITIES:
         snapshot = case.stage_and_judge(entity, 4)
-        assert list(unreadable(case.spark, load_table(case.spark, case.table(entity)), snapshot)) == []
-    assert all(done.moved for done in case.publish(ENTITIES))
+        assert list(incompatibilities(case.spark, load_table(case.spark, case.table(entity)), snapshot)) == []
+    assert all(done.changed for done in case.publish(ENTITIES))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_files_of_an_older_partition_spec_and_their_cure(case: LakeCase) -> None
     assert fault.startswith("expected all data files in the table's present partition spec, found 2 in an older one")
     case.spark.sql(fault[fault.index("CALL") : -1]).collect()
     case.stage_and_judge("users", 3, FEBRUARY, "two")
-    assert case.publish(["users"], FEBRUARY, "two")[0].moved
+    assert case.publish(["users"], FEBRUARY, "two")[0].changed
 
 
 def test_no_entity_moves_when_one_cannot_be_read(case: LakeCase) -> None:
@@ -140,14 +140,14 @@ def test_what_came_to_main_at_the_last_moment_is_asked_too(case: LakeCase, monke
     case.stage_and_judge("users", 3, JANUARY, "one")
     case.stage_and_judge("users", 4, FEBRUARY, "two")
     case.publish(["users"], FEBRUARY, "two")
-    original = publish_module.put_partition
+    original = publish_module.replace_partition
 
     def late(*args: Any) -> Any:
-        monkeypatch.setattr(publish_module, "put_partition", original)
+        monkeypatch.setattr(publish_module, "replace_partition", original)
         delete_one_row(case, "users")
         return original(*args)
 
-    monkeypatch.setattr(publish_module, "put_partition", late)
+    monkeypatch.setattr(publish_module, "replace_partition", late)
     with pytest.raises(DataRejected, match="put onto the new main: .* expected no delete files, found 1 "):
         case.publish(["users"], JANUARY, "one")
     assert case.public("users").keys() == {str(FEBRUARY)}
@@ -158,11 +158,11 @@ def test_files_that_were_public_before_are_not_looked_at_again(case: LakeCase, m
     change(case, "users", PROPERTIES, "'write.format.default' = 'orc'")
     case.stage_and_judge("users", 3)
     with monkeypatch.context() as patched:
-        patched.setattr(publish_module, "refuse_unreadable", lambda *_: None)
+        patched.setattr(publish_module, "check_engine_compatibility", lambda *_: None)
         case.publish(["users"])
     change(case, "users", PROPERTIES, "'write.format.default' = 'parquet'")
     case.stage_and_judge("users", 3, FEBRUARY, "two")
-    assert case.publish(["users"], FEBRUARY, "two")[0].moved
+    assert case.publish(["users"], FEBRUARY, "two")[0].changed
 
 
 Kind = Callable[[Any], Any]

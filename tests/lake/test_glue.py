@@ -54,7 +54,7 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
         staged = worker.call("stage_and_judge", entity="sessions", rows=5, ingest_on="2020-02-01", run_id="a")
         content = worker.call("at", entity="sessions", snapshot_id=staged)
         assert content["2020-02-01"][:2] == [5, "1.75"]
-        for moved in ("moved=True", "moved=False"):
+        for moved in ("changed=True", "changed=False"):
             assert moved in worker.call("publish", entities=["sessions"], ingest_on="2020-02-01", run_id="a")
         assert worker.call("public", entity="sessions") == content
         (database,) = aws.client("glue").get_databases()["DatabaseList"]
@@ -79,7 +79,7 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
                 for month in MONTHS
             ]
             answers = worker.call("together", orders=orders)
-            assert all("moved=True" in answer for answer in answers), answers
+            assert all("changed=True" in answer for answer in answers), answers
             public = worker.call("public", entity="sessions")
             assert {month: public[month][0] for month in MONTHS} == {month: 3 + i for i, month in enumerate(MONTHS)}
             assert public["2020-02-01"] == content["2020-02-01"]

@@ -21,7 +21,7 @@ from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.maintain import _drop_branches, maintain
 from deftunes_lake.orphans import Orphans
 from deftunes_lake.snapshots import branch_head, main_head, refs_of
-from deftunes_lake.staging import restart_branch
+from deftunes_lake.staging import reset_branch
 from deftunes_lake.tables import ensure_tables
 
 
@@ -36,7 +36,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
             return real.now(*given) + timedelta(days=10)  # type: ignore[arg-type]
 
     monkeypatch.setattr(maintain_module, "datetime", Later)
-    # for strays ten days from now would mean that files of this moment are old: Iceberg refuses that
+    # for orphan files ten days from now would mean that files of this moment are old: Iceberg refuses that
     monkeypatch.setattr(maintain_module, "find_orphans", lambda *_: Orphans(0, 0))
 
 
@@ -83,7 +83,7 @@ def test_young_branches_and_files_stay(case: LakeCase) -> None:
     assert case.at("users", snapshot)["2020-02-01"][0] == 7
 
 
-def test_strays_go_when_they_are_old_and_a_dry_run_touches_nothing(case: LakeCase) -> None:
+def test_orphan_files_go_when_they_are_old_and_a_dry_run_touches_nothing(case: LakeCase) -> None:
     _many_small_files(case)
     before = case.public("users")
     folder = Path(case.settings.warehouse) / case.settings.database / "users" / "data"
@@ -123,16 +123,16 @@ def test_when_quiet_waits_for_open_branches_and_touches_nothing(case: LakeCase) 
     with pytest.raises(
         RetryableError, match=rf"found {branch('open', FEBRUARY)} on \S+users: wait until its run has published"
     ):
-        maintain(case.spark, case.settings, when_quiet=True)
+        maintain(case.spark, case.settings, require_idle=True)
     assert refs_of(load_table(case.spark, case.table("users"))) == before
     case.publish(["users"], FEBRUARY, "open")
-    assert next(one.table for one in maintain(case.spark, case.settings, when_quiet=True)) == case.table("users")
+    assert next(one.table for one in maintain(case.spark, case.settings, require_idle=True)) == case.table("users")
 
 
 @pytest.mark.usefixtures("later")
 def test_when_quiet_does_not_wait_for_forgotten_branches(case: LakeCase) -> None:
     case.stage("users", 7, JANUARY, "forgotten")
-    done = [one for one in maintain(case.spark, case.settings, when_quiet=True) if one.table == case.table("users")]
+    done = [one for one in maintain(case.spark, case.settings, require_idle=True) if one.table == case.table("users")]
     assert done[0].branches == (branch("forgotten", JANUARY),)
 
 
@@ -158,7 +158,7 @@ def _point_at(case: LakeCase, entity: str, metadata: Path | None) -> None:
         )
 
 
-def test_the_files_of_a_table_that_the_catalog_lost_are_no_strays(
+def test_the_files_of_a_table_that_the_catalog_lost_are_no_orphans(
     case: LakeCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for run in ("a", "b", "c"):
@@ -167,7 +167,7 @@ def test_the_files_of_a_table_that_the_catalog_lost_are_no_strays(
     _age(case, "users")
     _point_at(case, "users", None)
     # a release that did not look made an empty table beside the old one
-    monkeypatch.setattr(tables_module, "refuse_lost", lambda *_: None)
+    monkeypatch.setattr(tables_module, "check_not_lost", lambda *_: None)
     ensure_tables(case.spark, case.settings, ["users"])
     case.stage_and_judge("users", 3, FEBRUARY, "d")
     case.publish(["users"], FEBRUARY, "d")
@@ -175,7 +175,7 @@ def test_the_files_of_a_table_that_the_catalog_lost_are_no_strays(
     (would,) = [one for one in maintain(case.spark, case.settings, dry_run=True) if one.table == case.table("users")]
     assert would.orphans > would.files // 10
     assert "another one, with rows" in str(would)
-    assert f"{would.orphans} strays removed of {would.files} files; refused" in str(would)
+    assert f"{would.orphans} orphan files removed of {would.files} files; refused" in str(would)
     with pytest.raises(DataRejected, match="users: .*--allow-orphans users"):
         maintain(case.spark, case.settings)
     with pytest.raises(DataRejected, match="Restore the catalog"):
@@ -205,7 +205,7 @@ def test_a_catalog_from_an_old_backup_does_not_cost_what_came_after_it(case: Lak
     assert _age(case, "users") == before
 
 
-def test_many_strays_are_refused_and_a_killed_writes_few_are_not(case: LakeCase) -> None:
+def test_many_orphans_are_refused_and_a_killed_writes_few_are_not(case: LakeCase) -> None:
     case.stage_and_judge("users", 5)
     case.publish(["users"])
     folder = Path(case.settings.warehouse) / case.settings.database / "users" / "data"
@@ -227,7 +227,7 @@ def test_an_empty_branch_is_as_old_as_its_first_metadata_file(case: LakeCase) ->
     case.publish(["users"])
     time.sleep(1)
     before = datetime.now(UTC)
-    restart_branch(case.spark, case.table("users"), branch("running", FEBRUARY))
+    reset_branch(case.spark, case.table("users"), branch("running", FEBRUARY))
     drop = partial(_drop_branches, case.spark, case.table("users"), dry_run=True)
     assert drop(before) == ()
     assert drop(datetime.now(UTC)) == (branch("running", FEBRUARY),)

@@ -46,7 +46,7 @@ def _eight_stagers(case: LakeCase, workers: list[Worker]) -> None:
         ]
         worker.begin("together", orders=orders)
     for worker in workers:
-        assert all("moved=True" in answer for answer in worker.end())
+        assert all("changed=True" in answer for answer in worker.end())
     public = {month: rows for month, (rows, *_) in case.public("users").items()}
     assert public == dict(zip(MONTHS[:4], range(3, 7), strict=True))
 
@@ -57,7 +57,7 @@ def _two_runs_of_one_interval(case: LakeCase, workers: list[Worker]) -> None:
         contents.append(case.at("users", case.stage_and_judge("users", rows, JANUARY, run))["2020-02-01"])
     for worker, run in zip(workers, ("a", "b"), strict=True):
         worker.begin("publish", entities=["users"], ingest_on="2020-02-01", run_id=run)
-    assert all("moved=True" in worker.end() for worker in workers)
+    assert all("changed=True" in worker.end() for worker in workers)
     shown = case.public("users")["2020-02-01"]
     assert shown in contents
     assert case.tag_is_true("users", JANUARY)
@@ -73,7 +73,7 @@ def _two_intervals(case: LakeCase, workers: list[Worker]) -> None:
         case.stage_and_judge("users", month.month, month, "pair")
     for worker, month in zip(workers, (JANUARY, FEBRUARY), strict=True):
         worker.begin("publish", entities=["users"], ingest_on=str(month), run_id="pair")
-    assert all("moved=True" in worker.end() for worker in workers)
+    assert all("changed=True" in worker.end() for worker in workers)
     public = case.public("users")
     assert (public["2020-02-01"][0], public["2020-03-01"][0]) == (2, 3)
 
@@ -83,7 +83,7 @@ def test_a_publish_killed_between_tables_is_finished_by_the_next(case: LakeCase,
     worker = new_worker()
     worker.dies(
         "publish", entities=["users", "sessions"], ingest_on="2020-02-01", run_id="one",
-        die=["publish", "until_settled", 1],
+        die=["publish", "retry_on_conflict", 1],
     )  # fmt: skip
     assert case.public("users") == staged["users"]
     assert case.public("sessions") == {}, "facts last"
@@ -98,7 +98,7 @@ def test_kills_in_the_middle_of_a_table(case: LakeCase, new_worker: NewWorker) -
     january = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
     february = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
     case.publish(["users"], FEBRUARY, "b")
-    new_worker().dies("publish", entities=["users"], ingest_on="2020-02-01", run_id="a", die=["refs", "change_refs", 0])
+    new_worker().dies("publish", entities=["users"], ingest_on="2020-02-01", run_id="a", die=["refs", "update_refs", 0])
     assert case.public("users") == february
     case.publish(["users"], JANUARY, "a")
     assert case.public("users") == january | february

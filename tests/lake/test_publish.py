@@ -10,16 +10,16 @@ from deftunes_contract.layout import branch, interval_tag, previous_tag
 from deftunes_lake import publish as publish_module
 from deftunes_lake import refs as refs_module
 from deftunes_lake.iceberg_java import load_table
-from deftunes_lake.refs import change_refs
+from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshots import branch_head, main_head, refs_of, tagged
-from deftunes_lake.staging import restart_branch
+from deftunes_lake.staging import reset_branch
 
 
 def test_the_judged_rows_become_public_and_the_branch_goes(case: LakeCase) -> None:
     staged = case.at("sessions", case.stage_and_judge("sessions", 7))
     (done,) = case.publish(["sessions"])
     assert case.public("sessions") == staged
-    assert done.moved
+    assert done.changed
     head = main_head(case.spark, case.table("sessions"))
     assert head is not None
     assert head.id == done.snapshot.id
@@ -33,7 +33,7 @@ def test_publishing_again_changes_nothing(case: LakeCase) -> None:
     case.publish(["users"])
     before = main_head(case.spark, case.table("users"))
     (again,) = case.publish(["users"])
-    assert not again.moved
+    assert not again.changed
     assert again.summary.rows == 5
     assert main_head(case.spark, case.table("users")) == before
 
@@ -99,14 +99,14 @@ def test_a_gate_for_rows_that_were_staged_again_does_not_count(case: LakeCase) -
 def test_rows_staged_while_publishing_are_not_published(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the last look at the branch and the commit, another process stages rows that nobody judged."""
     judged = case.at("users", case.stage_and_judge("users", 5))
-    original = refs_module.change_refs
+    original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
-        monkeypatch.setattr(refs_module, "change_refs", original)
+        monkeypatch.setattr(refs_module, "update_refs", original)
         case.stage("users", 9, tag="unjudged")
         original(*args, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(refs_module, "change_refs", late)
+    monkeypatch.setattr(refs_module, "update_refs", late)
     case.publish(["users"])
     assert case.public("users") == judged
 
@@ -116,14 +116,14 @@ def test_the_same_publish_twice_at_once_is_one(case: LakeCase, monkeypatch: pyte
     case.publish(["users"], JANUARY, "a")
     first = case.public("users")
     case.stage_and_judge("users", 6, JANUARY, "b")
-    original = refs_module.change_refs
+    original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
-        monkeypatch.setattr(refs_module, "change_refs", original)
+        monkeypatch.setattr(refs_module, "update_refs", original)
         case.publish(["users"], JANUARY, "b")
         original(*args, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(refs_module, "change_refs", late)
+    monkeypatch.setattr(refs_module, "update_refs", late)
     case.publish(["users"], JANUARY, "b")
     case.rollback(["users"])
     assert case.public("users") == first
@@ -160,14 +160,14 @@ def test_a_rival_between_the_check_and_the_commit_does_not_slip_through(
     case.stage("users", 5, JANUARY, "few")
     case.judge("users", JANUARY, "few", replaces=0)
     case.stage_and_judge("users", 40, JANUARY, "many")
-    original = refs_module.change_refs
+    original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
-        monkeypatch.setattr(refs_module, "change_refs", original)
+        monkeypatch.setattr(refs_module, "update_refs", original)
         case.publish(["users"], JANUARY, "many")
         original(*args, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(refs_module, "change_refs", late)
+    monkeypatch.setattr(refs_module, "update_refs", late)
     with pytest.raises(RetryableError, match="run many published"):
         case.publish(["users"], JANUARY, "few")
     assert case.public("users")[str(JANUARY)][0] == 40
@@ -188,14 +188,14 @@ def test_main_moving_at_the_last_moment_is_a_lost_race_not_a_lost_commit(
 ) -> None:
     january = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
     february = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
-    original = refs_module.change_refs
+    original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
-        monkeypatch.setattr(refs_module, "change_refs", original)
+        monkeypatch.setattr(refs_module, "update_refs", original)
         case.publish(["users"], FEBRUARY, "b")
         original(*args, **given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(refs_module, "change_refs", late)
+    monkeypatch.setattr(refs_module, "update_refs", late)
     case.publish(["users"], JANUARY, "a")
     assert case.public("users") == january | february
 
@@ -205,12 +205,12 @@ def test_rows_that_change_on_the_way_to_a_new_main_are_refused(case: LakeCase, m
     case.stage_and_judge("sessions", 4, FEBRUARY, "b")
     case.publish(["sessions"], FEBRUARY, "b")
     before = case.public("sessions")
-    original = publish_module.put_partition
+    original = publish_module.replace_partition
 
     def torn(spark: object, table: object, branch: str, _: int, *rest: object) -> object:
         return original(spark, table, branch, refs_of(table).branches["main"], *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(publish_module, "put_partition", torn)
+    monkeypatch.setattr(publish_module, "replace_partition", torn)
     with pytest.raises(Exception, match="expected 5 rows, .* found 0, .* main was not touched"):
         case.publish(["sessions"], JANUARY, "a")
     assert case.public("sessions") == before
@@ -225,7 +225,7 @@ def test_nothing_staged_says_what_to_run(case: LakeCase) -> None:
 
 
 def test_a_branch_that_was_only_begun_is_not_published(case: LakeCase) -> None:
-    restart_branch(case.spark, case.table("users"), branch("one", JANUARY))
+    reset_branch(case.spark, case.table("users"), branch("one", JANUARY))
     case.judge("users")
     with pytest.raises(RetryableError, match="was begun but holds no staged rows"):
         case.publish(["users"])
@@ -235,9 +235,9 @@ def test_a_restage_killed_before_it_wrote_does_not_spoil_the_rollback(case: Lake
     case.stage_and_judge("users", 5)
     case.publish(["users"])
     before = tagged(case.spark, case.table("users"), previous_tag(JANUARY))
-    restart_branch(case.spark, case.table("users"), branch("one", JANUARY))
+    reset_branch(case.spark, case.table("users"), branch("one", JANUARY))
     (done,) = case.publish(["users"])
-    assert not done.moved
+    assert not done.changed
     assert tagged(case.spark, case.table("users"), previous_tag(JANUARY)) == before
     assert branch_head(case.spark, case.table("users"), branch("one", JANUARY)) is None
 
@@ -254,12 +254,12 @@ def test_publish_works_after_compaction_moved_main(case: LakeCase) -> None:
 
 
 def test_facts_are_published_last() -> None:
-    assert publish_module.facts_last(["sessions", "songs", "users"])[-1] == "sessions"
+    assert publish_module.publish_order(["sessions", "songs", "users"])[-1] == "sessions"
 
 
 def test_a_tag_moved_by_hand_is_a_conflict_not_an_overwrite(case: LakeCase) -> None:
     stale = load_table(case.spark, case.table("users"))
     main = refs_of(stale).branches["main"]
-    change_refs(load_table(case.spark, case.table("users")), tags={"interval_20200201": main})
+    update_refs(load_table(case.spark, case.table("users")), tags={"interval_20200201": main})
     with pytest.raises(Exception, match="already exists"):
-        change_refs(stale, tags={"interval_20200201": main})
+        update_refs(stale, tags={"interval_20200201": main})

@@ -11,7 +11,7 @@ from deftunes_contract.errors import StageError, UsageError
 from deftunes_contract.settings import from_environment
 from deftunes_lake.catalog import CATALOG, catalog_conf, s3a_conf
 from deftunes_lake.jars import locked_jars
-from deftunes_lake.jvm import archive_file, java_options, java_release, record_archive
+from deftunes_lake.jvm import archive_file, java_options, java_release, record_cds_archive
 from deftunes_lake.session import session_conf
 from deftunes_lake.settings import SparkSettings
 
@@ -188,10 +188,10 @@ def test_a_class_archive_is_recorded_whole_or_not_at_all(
     monkeypatch.setattr("sys.executable", str(rehearsal))
     settings = make(DEFTUNES_JARS=str(tmp_path))
     if works:
-        assert record_archive(settings) == len("whole")
+        assert record_cds_archive(settings) == len("whole")
         assert list(tmp_path.glob("*.jsa")) == [archive_file(settings)]
     else:
         with pytest.raises(StageError, match="it ended with 3"):
-            record_archive(settings)
+            record_cds_archive(settings)
         assert [file.name for file in tmp_path.glob("*.jsa")] == ["spark-0123456789abcdef.jsa"]
     assert not list(tmp_path.glob(".warm-*"))

@@ -11,10 +11,10 @@ from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.layout import branch
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.iceberg_java import NoTable, load_table
-from deftunes_lake.refs import change_refs
+from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshot_reader import read_branch, read_main, read_snapshot
 from deftunes_lake.snapshots import branch_head, main_head, refs_of
-from deftunes_lake.staging import replace_rows, restart_branch, stage_interval
+from deftunes_lake.staging import overwrite_where, reset_branch, write_to_branch
 
 
 def test_rows_are_on_the_branch_and_nowhere_else(case: LakeCase) -> None:
@@ -53,7 +53,7 @@ def test_a_branch_begins_anew_at_main(case: LakeCase) -> None:
 
 
 def test_a_stage_killed_after_beginning_its_branch_is_done_by_the_next(case: LakeCase) -> None:
-    restart_branch(case.spark, case.table("users"), branch("one", JANUARY))
+    reset_branch(case.spark, case.table("users"), branch("one", JANUARY))
     assert case.at("users", case.stage("users", 5))["2020-02-01"][0] == 5
 
 
@@ -63,7 +63,7 @@ def test_a_branch_that_vanishes_while_staging_is_begun_again_by_the_next(
     """Maintenance may take an empty branch for an old one."""
     case.table("users")
     with monkeypatch.context() as patch:
-        patch.setattr("deftunes_lake.staging.restart_branch", lambda *_: 0)
+        patch.setattr("deftunes_lake.staging.reset_branch", lambda *_: 0)
         with pytest.raises(RetryableError, match="vanished before it was written to; run the same again"):
             case.stage("users", 5)
     assert case.at("users", case.stage("users", 5))["2020-02-01"][0] == 5
@@ -76,7 +76,7 @@ def test_a_summary_that_does_not_count_the_rows_is_refused(case: LakeCase) -> No
     )  # fmt: skip
     frame = case.frame("users", 4, JANUARY, "x")
     with pytest.raises(StageError, match="expected 5 rows .* but 4 were written"):
-        stage_interval(case.spark, case.table("users"), branch("one", JANUARY), frame, JANUARY, summary)
+        write_to_branch(case.spark, case.table("users"), branch("one", JANUARY), frame, JANUARY, summary)
     assert branch_head(case.spark, case.table("users"), branch("one", JANUARY)) is None
 
 
@@ -87,7 +87,7 @@ def test_a_row_of_another_interval_cannot_be_staged(case: LakeCase) -> None:
         landed_units=4, landed_amount=None, rows=4, amount=None, quarantined_units=0, quarantined_amount=None,
     )  # fmt: skip
     with pytest.raises(StageError, match="4 were written, 0 of them with this ingest_on"):
-        stage_interval(case.spark, case.table("users"), branch("one", JANUARY), frame, JANUARY, summary)
+        write_to_branch(case.spark, case.table("users"), branch("one", JANUARY), frame, JANUARY, summary)
     assert branch_head(case.spark, case.table("users"), branch("one", JANUARY)) is None
     assert case.public("users") == {}
 
@@ -95,7 +95,7 @@ def test_a_row_of_another_interval_cannot_be_staged(case: LakeCase) -> None:
 def test_a_null_in_a_required_column_is_refused(case: LakeCase) -> None:
     frame = case.frame("users", 4, JANUARY, "x").withColumn("user_id", f.when(f.col("latitude") > 1, f.col("user_id")))
     with pytest.raises(Exception, match=r"(?i)null"):
-        replace_rows(case.spark, case.table("users"), frame, f.col("ingest_on") == f.lit(JANUARY))
+        overwrite_where(case.spark, case.table("users"), frame, f.col("ingest_on") == f.lit(JANUARY))
     assert case.public("users") == {}
 
 
@@ -109,7 +109,7 @@ def test_the_quarantine_keeps_the_rows_of_other_runs(case: LakeCase) -> None:
             .withColumn("run_id", f.lit(run_id))
         )
         mine = (f.col("entity") == "users") & (f.col("ingest_on") == f.lit(JANUARY)) & (f.col("run_id") == run_id)
-        replace_rows(case.spark, table, frame, mine)
+        overwrite_where(case.spark, table, frame, mine)
 
     # longer than the 16 letters that column statistics keep: run_id must be a partition to be told apart
     put("scheduled--2020-02-01t00-00-00-a", 3)
@@ -147,5 +147,5 @@ def test_several_refs_move_in_one_commit_or_none(case: LakeCase) -> None:
     table = load_table(case.spark, case.table("users"))
     main = refs_of(table).branches["main"]
     with pytest.raises(Exception, match="nknown snapshot"):
-        change_refs(table, tags={"good": main, "bad": 12345})
+        update_refs(table, tags={"good": main, "bad": 12345})
     assert refs_of(load_table(case.spark, case.table("users"))).tags == {}

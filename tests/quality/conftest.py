@@ -26,7 +26,7 @@ from deftunes_contract.layout import branch, interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import open_store
 from deftunes_lake.settings import SparkSettings
-from deftunes_lake.staging import stage_interval
+from deftunes_lake.staging import write_to_branch
 from deftunes_lake.tables import spark_schema, table_name
 from deftunes_quality.desk import Desk
 from deftunes_quality.judge import judge_staged
@@ -218,7 +218,7 @@ class Ground:
         """A clean interval as a frame of any columns."""
         summary = summary_of(load(entity), self.clean(entity), MONTH, run_id)
         day = MONTH.ingest_on
-        stage_interval(self.spark, self.table(entity), branch(run_id, day), frame, day, summary)
+        write_to_branch(self.spark, self.table(entity), branch(run_id, day), frame, day, summary)
 
     def stage(
         self, entity: str, rows: Sequence[Row], interval: Interval = MONTH, run_id: str = "r1", **changes: Any
@@ -226,7 +226,7 @@ class Ground:
         """Rows onto the run's branch. changes: figures of the summary that differ from what is staged."""
         summary = summary_of(load(entity), rows, interval, run_id, **changes)
         name = branch(run_id, interval.ingest_on)
-        stage_interval(self.spark, self.table(entity), name, self.frame(entity, rows), interval.ingest_on, summary)
+        write_to_branch(self.spark, self.table(entity), name, self.frame(entity, rows), interval.ingest_on, summary)
         return self.find(entity, interval, run_id)
 
     def find(self, entity: str, interval: Interval = MONTH, run_id: str = "r1") -> Staged:

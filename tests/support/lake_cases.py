@@ -27,7 +27,7 @@ from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.snapshot_reader import read_main, read_snapshot
 from deftunes_lake.snapshots import branch_head, tagged
-from deftunes_lake.staging import stage_interval
+from deftunes_lake.staging import write_to_branch
 from deftunes_lake.tables import ensure_tables, spark_type, table_name
 
 JANUARY, FEBRUARY, MARCH = date(2020, 2, 1), date(2020, 3, 1), date(2020, 4, 1)
@@ -80,7 +80,7 @@ class LakeCase:
             landed_records=rows, landed_units=rows, landed_amount=amount, rows=rows, amount=amount,
             quarantined_units=0, quarantined_amount=Decimal("0.00") if amount_column else None,
         )  # fmt: skip
-        return stage_interval(self.spark, self.table(entity), branch(run_id, ingest_on), frame, ingest_on, summary)
+        return write_to_branch(self.spark, self.table(entity), branch(run_id, ingest_on), frame, ingest_on, summary)
 
     def judge(
         self,

@@ -182,7 +182,7 @@ def test_nothing_is_staged_when_the_quarantine_cannot_be_written(shop: Workshop,
     def fail(*_: object) -> None:
         raise RetryableError("the quarantine is not there")
 
-    monkeypatch.setattr(run, "replace_rows", fail)
+    monkeypatch.setattr(run, "overwrite_where", fail)
     shop.landing.land("users", [samples.user(1), samples.user(2, user_name=None)])
     with pytest.raises(RetryableError):
         shop.run("users")

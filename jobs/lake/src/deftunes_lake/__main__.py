@@ -13,7 +13,7 @@ from deftunes_contract.object_store import open_store
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.jars import fetch_jars
-from deftunes_lake.jvm import archive_file, record_archive
+from deftunes_lake.jvm import archive_file, record_cds_archive
 from deftunes_lake.maintain import maintain
 from deftunes_lake.publish import publish
 from deftunes_lake.rollback import rollback
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     for verb in (one, two):
         verb.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
         add_interval(verb)
-    three = verbs.add_parser("maintain", help="compact, expire, remove strays; public rows stay the same")
+    three = verbs.add_parser("maintain", help="compact, expire, remove orphan files; public rows stay the same")
     three.add_argument(
         "--older-than-days", type=_days, default=7, metavar="N", help="keep younger snapshots and branches (default 7)"
     )
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         choices=(*ENTITIES, QUARANTINE),
         metavar="TABLE",
-        help="remove the strays of this table, however many they are; repeatable",
+        help="remove the orphan files of this table, however many they are; repeatable",
     )
     four = verbs.add_parser("status", help="what is public, by which run, and what waits on branches")
     four.add_argument("--json", action="store_true", help="for programs")
@@ -75,7 +75,7 @@ def work(argv: Sequence[str]) -> str:
     arguments = _parser().parse_args(argv)
     verbs: dict[str, Callable[[argparse.Namespace], str]] = {
         "jars": _jars,
-        "warm": _warm,
+        "warm": _record_archive,
         "create": _create,
         "publish": _publish,
         "rollback": _rollback,
@@ -91,13 +91,13 @@ def _jars(_: argparse.Namespace) -> str:
     return f"all jars are in {settings.jars}: {count} fetched ({size / 1e6:.1f} MB), the others were there"
 
 
-def _warm(_: argparse.Namespace) -> str:
+def _record_archive(_: argparse.Namespace) -> str:
     # no lake is needed, and one that is set shall not be touched
     settings = from_environment(SparkSettings, DEFTUNES_LAKE="/")
     if (file := archive_file(settings)).is_file():
         # its name holds all that it was recorded with
         return f"{file} was recorded before ({file.stat().st_size / 1e6:.0f} MB); remove it to record it again"
-    size = record_archive(settings)
+    size = record_cds_archive(settings)
     return f"recorded {archive_file(settings)} ({size / 1e6:.0f} MB); Spark will start in about half the time"
 
 
@@ -111,7 +111,7 @@ def _publish(arguments: argparse.Namespace) -> str:
     interval, run_id = interval_of(arguments), run_id_of(arguments)
     settings = from_environment(SparkSettings)
     done = publish(open_session(settings), settings, open_store(settings.lake), arguments.entities, interval, run_id)
-    what = ", ".join(f"{p.entity} ({p.summary.rows} rows)" if p.moved else f"{p.entity} (was already)" for p in done)
+    what = ", ".join(f"{p.entity} ({p.summary.rows} rows)" if p.changed else f"{p.entity} (was already)" for p in done)
     return f"published {interval} of run {run_id}: {what}"
 
 
@@ -129,7 +129,7 @@ def _maintain(arguments: argparse.Namespace) -> str:
         settings,
         older_than_days=arguments.older_than_days,
         dry_run=arguments.dry_run,
-        when_quiet=arguments.when_quiet,
+        require_idle=arguments.when_quiet,
         allow_orphans=arguments.allow_orphans,
     )
     return f"{'would maintain' if arguments.dry_run else 'maintained'} {len(done)} tables: {'; '.join(map(str, done))}"

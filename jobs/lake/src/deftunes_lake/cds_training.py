@@ -16,7 +16,7 @@ from deftunes_lake.settings import SparkSettings
 from deftunes_lake.tables import ensure_tables, table_name
 
 
-def rehearse(jars: str, folder: str, archive: str) -> None:
+def train(jars: str, folder: str, archive: str) -> None:
     """Read JSON, aggregate, write and read Iceberg; the archive is whole when this returns."""
     settings = SparkSettings(DEFTUNES_LAKE=f"{folder}/lake", DEFTUNES_JARS=jars)
     spark = open_session(settings, record_to=archive)
@@ -35,4 +35,4 @@ def rehearse(jars: str, folder: str, archive: str) -> None:
 
 
 if __name__ == "__main__":
-    rehearse(*sys.argv[1:])
+    train(*sys.argv[1:])

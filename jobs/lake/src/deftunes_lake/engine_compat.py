@@ -44,13 +44,15 @@ SYSTEM_NAMES = frozenset({"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ct
 """No column of Redshift may be called so [R names]."""
 
 
-def refuse_unreadable(spark: SparkSession, what: str, table: Any, snapshot_id: int, onto: int | None = None) -> None:
+def check_engine_compatibility(
+    spark: SparkSession, what: str, table: Any, snapshot_id: int, onto: int | None = None
+) -> None:
     """Raise DataRejected when a snapshot of a loaded table could not be read, or not as cheaply, by the warehouse.
 
     what: who asks, as the sentence begins. onto: the main that the snapshot's files will be put onto, when it is not
     the one that they stand on; what readers would find there is asked too. Changes nothing.
     """
-    found = list(dict.fromkeys(unreadable(spark, table, snapshot_id, onto)))
+    found = list(dict.fromkeys(incompatibilities(spark, table, snapshot_id, onto)))
     if found:
         raise DataRejected(
             f"{what}: Redshift Spectrum and Athena could not, or should not, read snapshot {snapshot_id} of "
@@ -59,7 +61,7 @@ def refuse_unreadable(spark: SparkSession, what: str, table: Any, snapshot_id: i
         )
 
 
-def unreadable(spark: SparkSession, table: Any, snapshot_id: int, onto: int | None = None) -> Iterator[str]:
+def incompatibilities(spark: SparkSession, table: Any, snapshot_id: int, onto: int | None = None) -> Iterator[str]:
     """What the readers cannot or should not read, one clause each: expected, found, and how to mend it."""
     version = jvm(spark).org.apache.iceberg.TableUtil.formatVersion(table)
     if version != FORMAT_VERSION:

@@ -1,7 +1,7 @@
 """The folder of a table, looked at without its catalog: which files lie there, and whose metadata they are.
 
 Data flow: none; reads names, and a metadata file where one must be looked into. This is what tells a table that the
-catalog has lost from a table that never was (`refuse_lost`), and from what killed writes leave behind.
+catalog has lost from a table that never was (`check_not_lost`), and from what killed writes leave behind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Metadata:
     rows: bool
 
 
-def refuse_lost(spark: SparkSession, settings: LakeSettings, entity: str) -> None:
+def check_not_lost(spark: SparkSession, settings: LakeSettings, entity: str) -> None:
     """Raises UsageError when the folder where a table would be made holds a table already.
 
     Asked when the catalog names no such table: a lost, emptied or foreign catalog would otherwise begin an empty one

@@ -1,6 +1,6 @@
 """The one door to Iceberg's own Java API, for what SQL cannot say or says slowly.
 
-Loading a table here takes milliseconds where a metadata query takes half a second, and one `change_refs` moves
+Loading a table here takes milliseconds where a metadata query takes half a second, and one `update_refs` moves
 branches and tags in ONE commit that fails when anybody else committed since the table was loaded. Everything typed
 `Any` is a Java object and stays inside deftunes_lake.
 """
@@ -23,7 +23,7 @@ CONFLICTS = {"CommitFailedException", "ValidationException"}
 """What Iceberg throws when somebody else's commit came first."""
 
 
-class Conflict(Exception):
+class CommitConflict(Exception):
     """Somebody else committed to the table meanwhile: nothing was changed, look again and decide anew."""
 
 
@@ -60,8 +60,8 @@ def first_line(error: Exception) -> str:
 
 
 @contextmanager
-def committing(what: str) -> Iterator[None]:
-    """Turn Iceberg's commit errors into Conflict (try again) or RetryableError (outcome unknown)."""
+def translate_commit_errors(what: str) -> Iterator[None]:
+    """Turn Iceberg's commit errors into CommitConflict (try again) or RetryableError (outcome unknown)."""
     try:
         yield
     except JAVA_ERRORS as error:
@@ -71,7 +71,7 @@ def committing(what: str) -> Iterator[None]:
                 f"the catalog did not say whether it took {what}: {first_line(error)}; run the same again"
             ) from error
         if names & CONFLICTS:
-            raise Conflict(f"{what}: {first_line(error)}") from error
+            raise CommitConflict(f"{what}: {first_line(error)}") from error
         raise
 
 

@@ -50,7 +50,7 @@ def java_release() -> str:
 def java_options(settings: SparkSettings, record_to: str = "") -> str:
     """Options of the driver's JVM. record_to: file to which it records its class archive when it ends."""
     options = [EVERY_JVM]
-    if settings.spark_small:
+    if settings.fast_start:
         # the first compiler alone: code is fast soon and never very fast. It would get room for 48 MB of code, which
         # Spark fills within minutes, and from then on the JVM spends a seventh of its time on throwing code away
         options += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m"]
@@ -69,7 +69,7 @@ def archive_file(settings: SparkSettings) -> Path:
     return Path(settings.jars).expanduser().absolute() / f"spark-{digest}.jsa"
 
 
-def record_archive(settings: SparkSettings) -> int:
+def record_cds_archive(settings: SparkSettings) -> int:
     """Record the archive in a process of its own; returns its size in bytes. Raises StageError when Java made none."""
     target = archive_file(settings)
     with tempfile.TemporaryDirectory(prefix=".warm-", dir=target.parent) as folder:

@@ -1,9 +1,9 @@
-"""Maintenance: small files become large, old snapshots and stray files go; what is public stays row for row the same.
+"""Maintenance: small files become large, old snapshots and orphan files go; what is public stays row for row the same.
 
-Data flow: table → the same table. What protects it: every step is one of Iceberg's own, tags and branches protect the
-snapshots that they stand on, files younger than three days are never strays (a running write owns them), more strays
-than killed writes leave stop everything before it begins (orphans.py), and lost races are tried again. Run alone:
-`deftunes-lake maintain --dry-run`, then without.
+Data flow: table → the same table. What protects it: every step is one of Iceberg's own; tags and branches protect the
+snapshots that they stand on; files younger than three days are never orphans (a running write owns them); more orphan
+files than killed writes leave stop everything before it begins (orphans.py); commit conflicts are tried again. Run
+alone: `deftunes-lake maintain --dry-run`, then without.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pyspark.sql import SparkSession
 from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.commit_retry import until_settled
+from deftunes_lake.commit_retry import retry_on_conflict
 from deftunes_lake.folders import had_branch
 from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.orphans import Orphans, call, find_orphans, remove_orphans, sql_timestamp
-from deftunes_lake.refs import change_refs
+from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
 from deftunes_lake.tables import QUARANTINE, table_name
 
@@ -39,7 +39,7 @@ RUN_BRANCHES = ("run_", "rollback_")
 
 
 @dataclass(frozen=True)
-class Maintained:
+class MaintenanceResult:
     """What was done to one table, or with a dry run what would be.
 
     compacted: data files rewritten (dry run: small files in partitions that have enough of them). branches: names of
@@ -62,7 +62,7 @@ class Maintained:
         return (
             f"{self.table}: {self.compacted} files compacted, {self.manifests} manifests rewritten, "
             f"{len(self.branches)} branches dropped, {self.snapshots} snapshots expired, "
-            f"{self.orphans} strays removed{of}{refused}"
+            f"{self.orphans} orphan files removed{of}{refused}"
         )
 
 
@@ -72,31 +72,33 @@ def maintain(
     *,
     older_than_days: int = 7,
     dry_run: bool = False,
-    when_quiet: bool = False,
+    require_idle: bool = False,
     allow_orphans: Collection[str] = (),
-) -> tuple[Maintained, ...]:
+) -> tuple[MaintenanceResult, ...]:
     """Maintain the entity tables and the quarantine; tables that are not there are named and left out.
 
-    Run branches and unprotected snapshots older than `older_than_days` go; strays need at least three days. Raises
-    RetryableError when others kept winning, and with `when_quiet` before anything is touched when a run's branch is
-    open: younger than that, or still empty, when its age cannot be told. Raises DataRejected before anything is
-    touched when the strays of a table that is not in `allow_orphans` are too many for killed writes, or are another
-    table's history.
+    Run branches and unprotected snapshots older than `older_than_days` go; orphan files need three days. Raises
+    RetryableError when other writers kept committing first, and with `require_idle` before anything is touched when a
+    run's branch is open: younger than that, or still empty, when its age is unknown. Raises DataRejected before
+    anything is touched when the orphan files of a table that is not in `allow_orphans` are too many for killed writes,
+    or are another table's history.
     """
     log = structlog.get_logger("lake")
     older_than_days = max(older_than_days, LEAST_DAYS)
-    if when_quiet:
-        _refuse_open_branches(spark, settings, datetime.now(UTC) - timedelta(days=older_than_days))
-    stray = datetime.now(UTC) - timedelta(days=max(older_than_days, LEAST_ORPHAN_DAYS))
-    orphans = _find_orphans(spark, settings, stray)
+    if require_idle:
+        _check_idle(spark, settings, datetime.now(UTC) - timedelta(days=older_than_days))
+    orphan_limit = datetime.now(UTC) - timedelta(days=max(older_than_days, LEAST_ORPHAN_DAYS))
+    orphans = _find_orphans(spark, settings, orphan_limit)
     refused = {entity: o for entity, o in orphans.items() if o.suspicious and entity not in allow_orphans}
     if refused and not dry_run:
-        raise DataRejected(_refusal(refused))
-    done: list[Maintained] = []
+        raise DataRejected(_too_many_orphans(refused))
+    done: list[MaintenanceResult] = []
     for entity in (*ENTITIES, QUARANTINE):
         name = table_name(settings, entity)
         try:
-            result = _maintain(spark, name, older_than_days, orphans.get(entity, Orphans(0, 0)), stray, dry_run=dry_run)
+            result = _maintain(
+                spark, name, older_than_days, orphans.get(entity, Orphans(0, 0)), orphan_limit, dry_run=dry_run
+            )
         except NoTable:
             log.warning(f"{name} is not there, so there is nothing to maintain; run deftunes-lake create")
             continue
@@ -107,7 +109,7 @@ def maintain(
     return tuple(done)
 
 
-def _find_orphans(spark: SparkSession, settings: LakeSettings, stray: datetime) -> dict[str, Orphans]:
+def _find_orphans(spark: SparkSession, settings: LakeSettings, older_than: datetime) -> dict[str, Orphans]:
     """Entity → its orphans; tables that are not there are left out."""
     found: dict[str, Orphans] = {}
     for entity in (*ENTITIES, QUARANTINE):
@@ -116,11 +118,11 @@ def _find_orphans(spark: SparkSession, settings: LakeSettings, stray: datetime) 
             load_table(spark, name)  # raises NoTable, where SQL would speak of its metadata table
         except NoTable:
             continue
-        found[entity] = find_orphans(spark, name, stray)
+        found[entity] = find_orphans(spark, name, older_than)
     return found
 
 
-def _refusal(refused: Mapping[str, Orphans]) -> str:
+def _too_many_orphans(refused: Mapping[str, Orphans]) -> str:
     reasons = "; ".join(f"{entity}: {orphans.suspicious}" for entity, orphans in refused.items())
     flags = " ".join(f"--allow-orphans {entity}" for entity in refused)
     return (
@@ -130,7 +132,7 @@ def _refusal(refused: Mapping[str, Orphans]) -> str:
     )
 
 
-def _refuse_open_branches(spark: SparkSession, settings: LakeSettings, old: datetime) -> None:
+def _check_idle(spark: SparkSession, settings: LakeSettings, old: datetime) -> None:
     for entity in (*ENTITIES, QUARANTINE):
         name = table_name(settings, entity)
         try:
@@ -149,14 +151,16 @@ def _refuse_open_branches(spark: SparkSession, settings: LakeSettings, old: date
 
 
 def _maintain(
-    spark: SparkSession, name: str, days: int, orphans: Orphans, stray: datetime, *, dry_run: bool
-) -> Maintained:
+    spark: SparkSession, name: str, days: int, orphans: Orphans, orphan_limit: datetime, *, dry_run: bool
+) -> MaintenanceResult:
     load_table(spark, name)  # raises NoTable, where SQL would speak of its metadata table
     old = datetime.now(UTC) - timedelta(days=days)
     # rewriting first: what it makes superfluous ages from today on
     compacted, manifests = _compact(spark, name, dry_run=dry_run)
-    branches = until_settled(f"dropping branches of {name}", lambda: _drop_branches(spark, name, old, dry_run=dry_run))
-    return Maintained(
+    branches = retry_on_conflict(
+        f"dropping branches of {name}", lambda: _drop_branches(spark, name, old, dry_run=dry_run)
+    )
+    return MaintenanceResult(
         table=name,
         compacted=compacted,
         manifests=manifests,
@@ -164,7 +168,7 @@ def _maintain(
         snapshots=_expire(spark, name, old, dry_run=dry_run),
         orphans=orphans.found
         if dry_run or not orphans.found
-        else len(remove_orphans(spark, name, stray, dry_run=False)),
+        else len(remove_orphans(spark, name, orphan_limit, dry_run=False)),
         files=orphans.total,
     )
 
@@ -202,7 +206,7 @@ def _drop_branches(spark: SparkSession, name: str, old: datetime, *, dry_run: bo
             empty = head == branches.get(MAIN)
             dropped += [branch] if not empty or had_branch(spark, table, branch, old) else []
     if dropped and not dry_run:
-        change_refs(table, branches=dict.fromkeys(dropped))
+        update_refs(table, branches=dict.fromkeys(dropped))
     return tuple(dropped)
 
 

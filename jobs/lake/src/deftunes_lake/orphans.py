@@ -17,9 +17,9 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from deftunes_lake.catalog import CATALOG
-from deftunes_lake.commit_retry import until_settled
+from deftunes_lake.commit_retry import retry_on_conflict
 from deftunes_lake.folders import METADATA_FILE, count_files, metadata_files
-from deftunes_lake.iceberg_java import JAVA_ERRORS, Conflict, causes, first_line, load_table
+from deftunes_lake.iceberg_java import JAVA_ERRORS, CommitConflict, causes, first_line, load_table
 
 FEW_FILES = 5
 """Orphans that are never too many: what one killed write of two tasks leaves, two data files, manifest, manifest list
@@ -100,7 +100,7 @@ def call(spark: SparkSession, procedure: str, name: str, arguments: Mapping[str,
             return spark.sql(statement).collect()
         except JAVA_ERRORS as error:
             if causes(error) & {"CommitFailedException", "ValidationException"}:
-                raise Conflict(first_line(error)) from error
+                raise CommitConflict(first_line(error)) from error
             raise
 
-    return until_settled(f"{procedure} of {name}", step)
+    return retry_on_conflict(f"{procedure} of {name}", step)

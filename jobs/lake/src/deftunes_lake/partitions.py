@@ -11,8 +11,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from deftunes_lake.iceberg_java import Conflict, committing, jvm
-from deftunes_lake.refs import change_refs
+from deftunes_lake.iceberg_java import CommitConflict, jvm, translate_commit_errors
+from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshots import MAIN, Snapshot, refs_of, snapshot_of
 
 EPOCH = date(1970, 1, 1)
@@ -45,27 +45,27 @@ def partition_rows(spark: SparkSession, table: Any, snapshot_id: int, ingest_on:
     return sum(file.recordCount() for file in partition_files(spark, table, snapshot_id, ingest_on))
 
 
-def put_partition(
+def replace_partition(
     spark: SparkSession, table: Any, branch: str, source: int, ingest_on: date, properties: Mapping[str, str]
 ) -> tuple[Snapshot, Snapshot]:
     """Begin a new branch at main with the partition of snapshot `source` in place of main's.
 
-    The partition comes by reference to its files: they are those that were written (and judged), so not a row can
-    differ, and not a byte is copied. Returns the new snapshot and the main that it stands on. Raises Conflict.
+    The partition comes by reference to its files: they are those that were written (and validated), so not a row can
+    differ, and not a byte is copied. Returns the new snapshot and the main that it stands on. Raises CommitConflict.
     """
     base = refs_of(table).branches[MAIN]
     # Iceberg would make a missing branch itself, but then counts the table's totals from zero
-    change_refs(table, branches={branch: base})
+    update_refs(table, branches={branch: base})
     table.refresh()
     overwrite = table.newOverwrite().overwriteByRowFilter(partition_filter(spark, ingest_on)).toBranch(branch)
     for file in partition_files(spark, table, source, ingest_on):
         overwrite = overwrite.addFile(file)
     for key, value in properties.items():
         overwrite = overwrite.set(key, value)
-    with committing(f"the partition {ingest_on} on {branch}"):
+    with translate_commit_errors(f"the partition {ingest_on} on {branch}"):
         overwrite.commit()
     table.refresh()
     new, old = snapshot_of(table, refs_of(table).branches.get(branch)), snapshot_of(table, base)
     if new is None or old is None or new.parent_id != base:
-        raise Conflict(f"branch {branch} was moved by somebody else")
+        raise CommitConflict(f"branch {branch} was moved by somebody else")
     return new, old

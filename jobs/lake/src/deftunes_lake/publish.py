@@ -6,7 +6,7 @@ What protects it: nothing moves until every entity of the call has a passing gat
 its branch, and the warehouse's readers can read that head (engine_compat.py); nor when the interval was published by
 somebody else since the gate compared the rows with what was public. In one table main, tags and branch change in
 one commit, so a killed publish leaves each table either as it was or done, and calling it again does the rest. If main
-moved since the run staged its rows, the judged data files are put onto the new main first (on a branch of their own,
+moved since the run staged its rows, the approved data files are put onto the new main first (on a branch of their own,
 counted, summed and asked the same before it becomes main). Run alone:
 `deftunes-lake publish users sessions --start 2020-01-01 --end 2020-02-01`.
 """
@@ -33,18 +33,18 @@ from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.commit_retry import until_settled
-from deftunes_lake.engine_compat import refuse_unreadable
-from deftunes_lake.iceberg_java import Conflict, load_table
-from deftunes_lake.partitions import partition_rows, put_partition
-from deftunes_lake.refs import change_refs, promote
+from deftunes_lake.commit_retry import retry_on_conflict
+from deftunes_lake.engine_compat import check_engine_compatibility
+from deftunes_lake.iceberg_java import CommitConflict, load_table
+from deftunes_lake.partitions import partition_rows, replace_partition
+from deftunes_lake.refs import fast_forward_main, update_refs
 from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_lake.snapshots import MAIN, Refs, Snapshot, is_ancestor, refs_of, snapshot_of
 from deftunes_lake.tables import table_name
 
 
 @dataclass(frozen=True)
-class Target:
+class PublishTarget:
     """One table of a publish: where the run's rows are and where they go."""
 
     entity: Entity
@@ -59,10 +59,10 @@ class Target:
 
     @property
     def rebased(self) -> str:
-        """How the branches begin on which judged rows meet a main that moved; each attempt has its own."""
+        """How the branches begin on which approved rows meet a main that moved; each attempt has its own."""
         return f"{self.branch}_rebased_"
 
-    def leftovers(self, refs: Refs) -> list[str]:
+    def stale_branches(self, refs: Refs) -> list[str]:
         """The branches of this target, to be dropped when it is public."""
         return [name for name in refs.branches if name == self.branch or name.startswith(self.rebased)]
 
@@ -83,7 +83,7 @@ class Published:
     entity: str
     snapshot: Snapshot
     summary: LoadMetrics
-    moved: bool
+    changed: bool
 
 
 def publish(
@@ -97,18 +97,19 @@ def publish(
     """Publish one interval of a run, all entities or (when a gate is not open) none.
 
     Raises DataRejected when a gate is closed or the warehouse could not read the result; RetryableError when
-    something was not staged or not judged, or others kept winning. Calling it again, after success or a kill, ends in
-    the same state.
+    something was not staged or not validated, or other writers kept committing first. Calling it again, after success
+    or a kill, ends in the same state.
     """
     targets = [
-        Target(load(name), table_name(settings, name), interval.ingest_on, run_id) for name in facts_last(entities)
+        PublishTarget(load(name), table_name(settings, name), interval.ingest_on, run_id)
+        for name in publish_order(entities)
     ]
-    approved = {target.table: _judged(spark, store, target) for target in targets}
+    approved = {target.table: _approved_snapshot(spark, store, target) for target in targets}
     done = []
     for target in targets:
-        published = until_settled(f"publishing {target}", partial(_publish, spark, target, approved[target.table]))
+        published = retry_on_conflict(f"publishing {target}", partial(_publish, spark, target, approved[target.table]))
         structlog.get_logger("lake").info(
-            f"{target.entity.name} {'is public' if published.moved else 'was public already'}",
+            f"{target.entity.name} {'is public' if published.changed else 'was public already'}",
             ingest_on=str(target.ingest_on),
             snapshot=published.snapshot.id,
             rows=published.summary.rows,
@@ -118,12 +119,12 @@ def publish(
     return tuple(done)
 
 
-def facts_last(entities: Sequence[str]) -> list[str]:
+def publish_order(entities: Sequence[str]) -> list[str]:
     """Entities in the order in which they may become public: a sale never before the person and the song."""
     return sorted(dict.fromkeys(entities), key=lambda name: load(name).amount is not None)
 
 
-def _judged(spark: SparkSession, store: ObjectStore, target: Target) -> GateResult | None:
+def _approved_snapshot(spark: SparkSession, store: ObjectStore, target: PublishTarget) -> GateResult | None:
     """The open gate of what may become public, None when the run is public already. Changes nothing."""
     table = load_table(spark, target.table)
     head = snapshot_of(table, refs_of(table).branches.get(target.branch))
@@ -137,7 +138,7 @@ def _judged(spark: SparkSession, store: ObjectStore, target: Target) -> GateResu
         raise RetryableError(f"{target}: expected a gate result, found none; run deftunes-quality {stage} first")
     if gate.snapshot_id != head.id:
         raise RetryableError(
-            f"{target}: the gate judged snapshot {gate.snapshot_id}, but branch {target.branch} is at {head.id}; "
+            f"{target}: the gate validated snapshot {gate.snapshot_id}, but branch {target.branch} is at {head.id}; "
             f"it was staged again, rerun deftunes-quality {stage}"
         )
     if not gate.passed:
@@ -148,14 +149,14 @@ def _judged(spark: SparkSession, store: ObjectStore, target: Target) -> GateResu
         )
     refs = refs_of(table)
     main = refs.branches[MAIN]
-    _refuse_overtaken(table, refs, target, head, gate)
+    _check_not_superseded(table, refs, target, head, gate)
     # files that will be put onto another main are asked with that main, while no table of the call has moved
     stands_on_main = is_ancestor(table, main, head.id) or is_ancestor(table, head.id, main)
-    refuse_unreadable(spark, str(target), table, head.id, None if stands_on_main else main)
+    check_engine_compatibility(spark, str(target), table, head.id, None if stands_on_main else main)
     return gate
 
 
-def _refuse_overtaken(table: Any, refs: Refs, target: Target, head: Snapshot, gate: GateResult) -> None:
+def _check_not_superseded(table: Any, refs: Refs, target: PublishTarget, head: Snapshot, gate: GateResult) -> None:
     """Raises RetryableError when the interval no longer shows the rows that the gate compared with."""
     shown = refs.tags.get(interval_tag(target.ingest_on), 0)
     if gate.replaces is None or shown == gate.replaces or is_ancestor(table, head.id, refs.branches[MAIN]):
@@ -182,7 +183,7 @@ def _refuse_overtaken(table: Any, refs: Refs, target: Target, head: Snapshot, ga
     )
 
 
-def _staged(target: Target, head: Snapshot) -> LoadMetrics:
+def _staged(target: PublishTarget, head: Snapshot) -> LoadMetrics:
     """What the branch's head says of itself. Raises RetryableError when it is not this run's interval."""
     staged = head.staged
     wanted = (target.entity.name, target.ingest_on, target.run_id)
@@ -194,7 +195,7 @@ def _staged(target: Target, head: Snapshot) -> LoadMetrics:
     return staged
 
 
-def _published_by_run(table: Any, target: Target) -> Published:
+def _published_by_run(table: Any, target: PublishTarget) -> Published:
     """The interval as this run published it. Raises RetryableError when another run did, or nobody."""
     public = snapshot_of(table, refs_of(table).tags.get(interval_tag(target.ingest_on)))
     staged = None if public is None else public.staged
@@ -204,11 +205,11 @@ def _published_by_run(table: Any, target: Target) -> Published:
             f"{target}: expected branch {target.branch} of {target.table}, found none, and {by}; "
             "run deftunes-transform and deftunes-quality first"
         )
-    return Published(target.entity.name, public, staged, moved=False)
+    return Published(target.entity.name, public, staged, changed=False)
 
 
-def _publish(spark: SparkSession, target: Target, gate: GateResult | None) -> Published:
-    """Move one table, in one commit. Raises Conflict when somebody else committed meanwhile."""
+def _publish(spark: SparkSession, target: PublishTarget, gate: GateResult | None) -> Published:
+    """Move one table, in one commit. Raises CommitConflict when somebody else committed meanwhile."""
     table = load_table(spark, target.table)
     refs = refs_of(table)
     head = snapshot_of(table, refs.branches.get(target.branch))
@@ -220,26 +221,26 @@ def _publish(spark: SparkSession, target: Target, gate: GateResult | None) -> Pu
     summary = _staged(target, head)
     if is_ancestor(table, head.id, refs.branches[MAIN]):
         # staging was begun anew after publishing, and killed before it wrote: nothing new to show
-        change_refs(table, branches=dict.fromkeys(target.leftovers(refs)))
-        return Published(target.entity.name, head, summary, moved=False)
-    _refuse_overtaken(table, refs, target, head, gate)
+        update_refs(table, branches=dict.fromkeys(target.stale_branches(refs)))
+        return Published(target.entity.name, head, summary, changed=False)
+    _check_not_superseded(table, refs, target, head, gate)
     public = head
     if not is_ancestor(table, refs.branches[MAIN], head.id):
         public = _rebase(spark, table, target, head)
-    if not promote(spark, target.table, public.id, partial(target.tags, public.id), target.leftovers):
-        raise Conflict(f"main of {target.table} moved while {target} was on its way")
-    return Published(target.entity.name, public, summary, moved=True)
+    if not fast_forward_main(spark, target.table, public.id, partial(target.tags, public.id), target.stale_branches):
+        raise CommitConflict(f"main of {target.table} moved while {target} was on its way")
+    return Published(target.entity.name, public, summary, changed=True)
 
 
-def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot) -> Snapshot:
-    """Put the judged files onto the main that moved, prove it where nobody looks; returns the new snapshot."""
+def _rebase(spark: SparkSession, table: Any, target: PublishTarget, head: Snapshot) -> Snapshot:
+    """Put the approved files onto the main that moved, prove it where nobody looks; returns the new snapshot."""
     summary = _staged(target, head)
     structlog.get_logger("lake").info(
         f"main of {target.entity.name} moved since run {target.run_id} staged its rows; putting them onto it"
     )
     properties = summary.to_properties() | {"deftunes-rebased": str(head.id)}
     branch = f"{target.rebased}{uuid.uuid4().hex[:8]}"
-    candidate, before = put_partition(spark, table, branch, head.id, target.ingest_on, properties)
+    candidate, before = replace_partition(spark, table, branch, head.id, target.ingest_on, properties)
     found = read_snapshot(spark, target.table, candidate.id).where(f.col("ingest_on") == f.lit(target.ingest_on))
     amount = f.sum(target.entity.amount) if target.entity.amount else f.lit(None)
     row = found.agg(f.count("*").alias("rows"), amount.alias("amount")).collect()[0]
@@ -253,5 +254,5 @@ def _rebase(spark: SparkSession, table: Any, target: Target, head: Snapshot) -> 
             f"branch {branch} of {target.table} shows what was found"
         )
     # the head was asked before, but this snapshot holds what came to main meanwhile as well
-    refuse_unreadable(spark, f"{target}, put onto the new main", table, candidate.id)
+    check_engine_compatibility(spark, f"{target}, put onto the new main", table, candidate.id)
     return candidate

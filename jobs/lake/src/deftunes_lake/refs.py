@@ -1,7 +1,7 @@
 """Moving branches and tags of a table, several at once, in ONE commit: readers see all of it or nothing.
 
 What protects main: it is only ever fast-forwarded, Iceberg checks the ancestry against the state that it commits to,
-and a commit of anybody else in between is a Conflict.
+and a commit of anybody else in between is a CommitConflict.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from pyspark.errors import IllegalArgumentException
 from pyspark.sql import SparkSession
 
-from deftunes_lake.commit_retry import until_settled
-from deftunes_lake.iceberg_java import Conflict, committing, first_line, load_table
+from deftunes_lake.commit_retry import retry_on_conflict
+from deftunes_lake.iceberg_java import CommitConflict, first_line, load_table, translate_commit_errors
 from deftunes_lake.snapshots import MAIN, Refs, is_ancestor, refs_of
 
 NONE: Mapping[str, int | None] = {}
 
 
-def change_refs(
+def update_refs(
     table: Any,
     *,
     forward_to: int | None = None,
@@ -30,7 +30,7 @@ def change_refs(
     """Change refs of a loaded table in one commit.
 
     forward_to: the snapshot that main is fast-forwarded to. branches, tags: name → snapshot id, None removes (no
-    error when it is gone). Raises Conflict when the table changed since it was loaded.
+    error when it is gone). Raises CommitConflict when the table changed since it was loaded.
     """
     found = refs_of(table)
     change = table.manageSnapshots()
@@ -51,24 +51,25 @@ def change_refs(
                 change = change.replaceBranch(name, target) if known else change.createBranch(name, target)
             elif name in found.branches:
                 change = change.removeBranch(name)
-        with committing(f"branches and tags of {table.name()}"):
+        with translate_commit_errors(f"branches and tags of {table.name()}"):
             change.commit()
     except IllegalArgumentException as error:
         # the table was refreshed under this change: a ref appeared, vanished, or main went another way
-        raise Conflict(first_line(error)) from error
+        raise CommitConflict(first_line(error)) from error
 
 
-def promote(
+def fast_forward_main(
     spark: SparkSession,
     name: str,
     snapshot: int,
     tags: Callable[[Refs], Mapping[str, int | None]],
-    leftovers: Callable[[Refs], Iterable[str]],
+    stale_branches: Callable[[Refs], Iterable[str]],
 ) -> bool:
     """Let main be a snapshot that descends from it, with its tags, and drop the branches that led there: one commit.
 
-    tags and leftovers are asked with the refs that main is moved from. Returns False when main has moved to where the
-    snapshot does not descend from; commits that leave main alone are lost races, tried again. Raises RetryableError.
+    tags and stale_branches are called with the refs that main is moved from. Returns False when main has moved to where
+    the snapshot does not descend from; conflicts with commits that leave main alone are tried again. Raises
+    RetryableError.
     """
 
     def step() -> bool:
@@ -80,7 +81,7 @@ def promote(
             return True
         if not is_ancestor(table, main, snapshot):
             return False
-        change_refs(table, forward_to=snapshot, tags=tags(refs), branches=dict.fromkeys(leftovers(refs)))
+        update_refs(table, forward_to=snapshot, tags=tags(refs), branches=dict.fromkeys(stale_branches(refs)))
         return True
 
-    return until_settled(f"moving main of {name}", step)
+    return retry_on_conflict(f"moving main of {name}", step)

@@ -23,17 +23,17 @@ from deftunes_contract.errors import NothingToDo, StageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_contract.settings import LakeSettings
-from deftunes_lake.commit_retry import until_settled
-from deftunes_lake.iceberg_java import Conflict, load_table
-from deftunes_lake.partitions import partition_rows, put_partition
-from deftunes_lake.publish import facts_last
-from deftunes_lake.refs import promote
+from deftunes_lake.commit_retry import retry_on_conflict
+from deftunes_lake.iceberg_java import CommitConflict, load_table
+from deftunes_lake.partitions import partition_rows, replace_partition
+from deftunes_lake.publish import publish_order
+from deftunes_lake.refs import fast_forward_main
 from deftunes_lake.snapshots import refs_of, snapshot_of
 from deftunes_lake.tables import table_name
 
 
 @dataclass(frozen=True)
-class Side:
+class PartitionState:
     """What an interval showed: rows, money (None without), and the run that published it (None: never published)."""
 
     rows: int
@@ -50,8 +50,8 @@ class RolledBack:
     """One table: what it showed and what it shows now."""
 
     entity: str
-    before: Side
-    after: Side
+    before: PartitionState
+    after: PartitionState
 
     def __str__(self) -> str:
         return f"{self.entity}: {self.before} → {self.after}"
@@ -65,9 +65,9 @@ def rollback(
     Raises NothingToDo when none of the tables has one that can be taken back.
     """
     done: list[RolledBack] = []
-    for entity in reversed(facts_last(entities)):
+    for entity in reversed(publish_order(entities)):
         table = table_name(settings, entity)
-        result = until_settled(
+        result = retry_on_conflict(
             f"rolling back {entity} {interval.ingest_on}",
             partial(_rollback, spark, entity, table, interval.ingest_on),
         )
@@ -85,7 +85,7 @@ def rollback(
 
 
 def _rollback(spark: SparkSession, entity: str, name: str, ingest_on: date) -> RolledBack | None:
-    """Roll one table back, None when there is nothing to. Raises Conflict when somebody else committed meanwhile."""
+    """Roll one table back, None when there is nothing to. Raises CommitConflict."""
     table = load_table(spark, name)
     refs = refs_of(table)
     shown = snapshot_of(table, refs.tags.get(interval_tag(ingest_on)))
@@ -99,7 +99,7 @@ def _rollback(spark: SparkSession, entity: str, name: str, ingest_on: date) -> R
     properties = {"deftunes-rollback": str(ingest_on)} | (restored.to_properties() if restored else {})
     prefix = f"rollback_{ingest_on:%Y%m%d}_"
     branch = f"{prefix}{uuid.uuid4().hex[:8]}"
-    new, _ = put_partition(spark, table, branch, earlier.id, ingest_on, properties)
+    new, _ = replace_partition(spark, table, branch, earlier.id, ingest_on, properties)
     rows, wanted = (partition_rows(spark, table, snapshot, ingest_on) for snapshot in (new.id, earlier.id))
     if rows != wanted or (restored is not None and rows != restored.rows):
         raise StageError(
@@ -107,13 +107,15 @@ def _rollback(spark: SparkSession, entity: str, name: str, ingest_on: date) -> R
             f"published, found {rows} on branch {branch} of {name}; main was not touched"
         )
     tags = {interval_tag(ingest_on): new.id if restored else None, previous_tag(ingest_on): None}
-    if not promote(
+    if not fast_forward_main(
         spark, name, new.id, lambda _: tags, lambda refs: [left for left in refs.branches if left.startswith(prefix)]
     ):
-        raise Conflict(f"main of {name} moved while {ingest_on} was on its way back")
+        raise CommitConflict(f"main of {name} moved while {ingest_on} was on its way back")
     was = shown.staged
     return RolledBack(
         entity,
-        Side(was.rows, was.amount, was.run_id) if was else Side(0, None, None),
-        Side(restored.rows, restored.amount, restored.run_id) if restored else Side(rows, None, None),
+        PartitionState(was.rows, was.amount, was.run_id) if was else PartitionState(0, None, None),
+        PartitionState(restored.rows, restored.amount, restored.run_id)
+        if restored
+        else PartitionState(rows, None, None),
     )

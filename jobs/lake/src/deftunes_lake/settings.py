@@ -58,7 +58,7 @@ class SparkSettings(LakeSettings):
         ge=1,
         description="shuffle partitions; default: the cores of a local master, Spark's own default elsewhere",
     )
-    spark_small: bool = Field(
+    fast_start: bool = Field(
         False,
         alias="DEFTUNES_SPARK_SMALL",
         description="tune the JVM for runs of a minute or two: it starts faster and computes slower",

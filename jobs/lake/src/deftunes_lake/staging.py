@@ -16,10 +16,10 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_lake.commit_retry import until_settled
+from deftunes_lake.commit_retry import retry_on_conflict
 from deftunes_lake.iceberg_java import JAVA_ERRORS, causes, first_line, load_table
 from deftunes_lake.partitions import partition_rows
-from deftunes_lake.refs import change_refs
+from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshots import MAIN, Snapshot, refs_of, snapshot_of
 from deftunes_lake.types import quoted
 
@@ -27,7 +27,7 @@ WRITE_ID = "deftunes-write"
 """Snapshot property that tells one write from another of the same run."""
 
 
-def stage_interval(
+def write_to_branch(
     spark: SparkSession, table: str, branch: str, frame: DataFrame, ingest_on: date, summary: LoadMetrics
 ) -> int:
     """Replace the partition `ingest_on` by a frame's rows, on a branch begun anew at main's head; returns the snapshot.
@@ -36,7 +36,7 @@ def stage_interval(
     travels in the snapshot, and its `rows` must be what was written. Raises RetryableError when another process staged
     onto the same branch meanwhile, StageError when the number of written rows is not the summary's.
     """
-    restart_branch(spark, table, branch)
+    reset_branch(spark, table, branch)
     write_id = uuid.uuid4().hex
     _overwrite(
         frame,
@@ -50,8 +50,8 @@ def stage_interval(
     # Iceberg would put rows of another ingest_on into that partition, beside what is there
     here = partition_rows(spark, loaded, written.id, ingest_on)
     if (rows, here) != (summary.rows, summary.rows):
-        until_settled(
-            f"dropping branch {branch}", lambda: change_refs(load_table(spark, table), branches={branch: None})
+        retry_on_conflict(
+            f"dropping branch {branch}", lambda: update_refs(load_table(spark, table), branches={branch: None})
         )
         raise StageError(
             f"expected {summary.rows} rows of {ingest_on} on {table}, branch {branch}, but {rows} were written, "
@@ -61,26 +61,26 @@ def stage_interval(
     return written.id
 
 
-def restart_branch(spark: SparkSession, table: str, branch: str) -> int:
+def reset_branch(spark: SparkSession, table: str, branch: str) -> int:
     """Let a branch begin anew at main's head; returns that snapshot's id.
 
     Raises RetryableError when others kept winning.
     """
-    return until_settled(f"branch {branch} of {table}", lambda: _restart(spark, table, branch))
+    return retry_on_conflict(f"branch {branch} of {table}", lambda: _reset(spark, table, branch))
 
 
-def _restart(spark: SparkSession, table: str, branch: str) -> int:
+def _reset(spark: SparkSession, table: str, branch: str) -> int:
     loaded = load_table(spark, table)
     branches = refs_of(loaded).branches
     head = branches.get(MAIN)
     if head is None:
         raise RetryableError(f"expected a first snapshot of {table}, found none; run deftunes-lake create")
     if branches.get(branch) != head:
-        change_refs(loaded, branches={branch: head})
+        update_refs(loaded, branches={branch: head})
     return head
 
 
-def replace_rows(spark: SparkSession, table: str, frame: DataFrame, condition: Column) -> None:
+def overwrite_where(spark: SparkSession, table: str, frame: DataFrame, condition: Column) -> None:
     """Replace the rows of main that meet a condition by a frame's, in one commit; other writers' commits stay whole.
 
     The condition must take or leave whole partitions (for the quarantine: entity, ingest_on and run_id).

@@ -17,9 +17,17 @@ from deftunes_contract.entity import ENTITIES, Entity, Field, load
 from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
-from deftunes_lake.commit_retry import until_settled
-from deftunes_lake.folders import refuse_lost
-from deftunes_lake.iceberg_java import JAVA_ERRORS, Conflict, NoTable, causes, committing, first_line, load_table
+from deftunes_lake.commit_retry import retry_on_conflict
+from deftunes_lake.folders import check_not_lost
+from deftunes_lake.iceberg_java import (
+    JAVA_ERRORS,
+    CommitConflict,
+    NoTable,
+    causes,
+    first_line,
+    load_table,
+    translate_commit_errors,
+)
 from deftunes_lake.types import column_sql, literal, quoted, spark_schema, spark_type
 
 __all__ = ["CATALOG", "ensure_tables", "spark_schema", "spark_type", "table_name"]
@@ -67,23 +75,23 @@ def ensure_tables(
     done: list[str] = []
     entities = [load(name) for name in names]
     # before anything is made: of a catalog that lost some of its tables, none may be made anew
-    _refuse_lost(spark, settings, entities)
+    _check_not_lost(spark, settings, entities)
     for entity in entities:
         name = table_name(settings, entity.name)
         # another process may make or grow the same table meanwhile: then its work is looked at, not repeated
-        done += until_settled(f"making {name}", partial(_ensure, spark, settings, name, entity))
+        done += retry_on_conflict(f"making {name}", partial(_ensure, spark, settings, name, entity))
     return tuple(done)
 
 
-def _refuse_lost(spark: SparkSession, settings: LakeSettings, entities: Sequence[Entity]) -> None:
+def _check_not_lost(spark: SparkSession, settings: LakeSettings, entities: Sequence[Entity]) -> None:
     """Raises UsageError when the catalog names no such table but its folder holds one (folders.py)."""
     missing = [e for e in entities if not _is_there(spark, settings, e)]
     if missing:
         # where a table would lie depends on its database
-        until_settled(f"making database {settings.database}", partial(_create_database, spark, settings))
+        retry_on_conflict(f"making database {settings.database}", partial(_create_database, spark, settings))
     for entity in missing:
         try:
-            refuse_lost(spark, settings, entity.name)
+            check_not_lost(spark, settings, entity.name)
         except UsageError:
             # another process may have made it since, and filled it
             if not _is_there(spark, settings, entity):
@@ -110,7 +118,7 @@ def _ensure(spark: SparkSession, settings: LakeSettings, name: str, entity: Enti
         _create(spark, settings, name, entity)
         done.append(f"made {name}")
         table = load_table(spark, name)
-    additions = _growth(name, table, entity)
+    additions = _schema_additions(name, table, entity)
     for statement in additions:
         _change(spark, statement)
     if additions:
@@ -118,7 +126,7 @@ def _ensure(spark: SparkSession, settings: LakeSettings, name: str, entity: Enti
         table.refresh()
     if table.currentSnapshot() is None:
         # branches start from a snapshot, so an empty table needs one
-        with committing(f"the first snapshot of {name}"):
+        with translate_commit_errors(f"the first snapshot of {name}"):
             table.newAppend().commit()
     return done
 
@@ -136,7 +144,7 @@ def _create(spark: SparkSession, settings: LakeSettings, name: str, entity: Enti
 
 
 def _change(spark: SparkSession, statement: str) -> None:
-    """One DDL statement. Raises Conflict when another process was faster: look again and see what is left to do."""
+    """One DDL statement. Raises CommitConflict when another process was faster: look again, then decide."""
     try:
         spark.sql(statement)
     except JAVA_ERRORS as error:
@@ -144,11 +152,11 @@ def _change(spark: SparkSession, statement: str) -> None:
         if causes(error) & {"CommitFailedException", "AlreadyExistsException", "UncheckedSQLException"} or re.search(
             r"ALREADY_EXISTS|already exists", str(error)
         ):
-            raise Conflict(first_line(error)) from error
+            raise CommitConflict(first_line(error)) from error
         raise
 
 
-def _growth(name: str, table: Any, entity: Entity) -> list[str]:
+def _schema_additions(name: str, table: Any, entity: Entity) -> list[str]:
     """DDL that brings a table to its contract, empty when there is nothing to do. Raises DataRejected."""
     wanted = {column.name: column for column in entity.columns}
     found = {column.name(): column for column in table.schema().columns()}

@@ -23,7 +23,7 @@ from deftunes_contract.layout import branch as branch_name
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore
 from deftunes_lake.iceberg_java import JAVA_ERRORS
-from deftunes_lake.staging import replace_rows, stage_interval
+from deftunes_lake.staging import overwrite_where, write_to_branch
 from deftunes_lake.tables import table_name
 from deftunes_transform import duplicates, json_parsing, sessions, songs, users
 from deftunes_transform.delivery import Delivery, accept, still_there
@@ -117,7 +117,7 @@ def _quarantine(
         & (f.col("run_id") == stamp.run_id)
     )
     if census.quarantined_units or not spark.table(table).where(own).isEmpty():
-        replace_rows(spark, table, quarantined_rows(judged, entity, book, contract, stamp), own)
+        overwrite_where(spark, table, quarantined_rows(judged, entity, book, contract, stamp), own)
 
 
 def _stage(
@@ -148,7 +148,7 @@ def _stage(
     )
     branch = branch_name(stamp.run_id, stamp.ingest_on)
     rows = staged_rows(judged, entity, stamp)
-    snapshot = stage_interval(spark, table_name(settings, entity.name), branch, rows, stamp.ingest_on, summary)
+    snapshot = write_to_branch(spark, table_name(settings, entity.name), branch, rows, stamp.ingest_on, summary)
     return Staged(branch, snapshot, summary, census)
 
 
