@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +19,24 @@ from typing import Any
 
 import psycopg
 import pytest
+from paged_server import ENVELOPE, PAGINATORS, PagedServer
 from structlog.testing import capture_logs
 
+from deftunes_contract.entity import load
+from deftunes_contract.http_source import http_source
+from deftunes_contract.interval import Interval
+from deftunes_contract.object_store import open_store
 from deftunes_contract.receipt import Receipt
-from deftunes_contract.retry import RetryPolicy
+from deftunes_contract.retry import Deadline, RetryPolicy
+from deftunes_contract.settings import from_environment
+from deftunes_contract.stage_cli import run_stage
 from deftunes_extract import __main__ as extract_main
+from deftunes_extract.delivery import ExtractRequest, land
+from deftunes_extract.http_api import HttpApiSource
+from deftunes_extract.http_client import open_client
+from deftunes_extract.http_settings import http_server_settings
+from deftunes_extract.settings import ExtractSettings
+from deftunes_extract.source import SourceError
 from deftunes_simulator.database import SongsDatabase, data_folder
 
 MONTH = ("--start", "2020-01-01", "--end", "2020-02-01")
@@ -311,3 +324,54 @@ class Make:
 @pytest.fixture(scope="session")
 def make() -> Make:
     return Make()
+
+
+class PagedReads:
+    """Servers that page, and reads of them by the options of a contract, as the stage makes them."""
+
+    def __init__(self, lake: Lake, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lake, self._pauses, self._monkeypatch = lake, pauses, monkeypatch
+        self._servers: list[PagedServer] = []
+
+    def server(self, style: str, records: list[Any], size: int = 4) -> PagedServer:
+        self._servers.append(PagedServer(style, records, size))
+        return self._servers[-1]
+
+    def stop(self) -> None:
+        for server in self._servers:
+            server.stop()
+
+    def extract(self, server: PagedServer, attempts: int = 3, entity: str = "users", **options: Any) -> Outcome:
+        """Land what `server` gives for January 2020; `options` are those of the endpoint."""
+        envelope = {} if server.style == "header_link" or server.ndjson else ENVELOPE
+        endpoint = {
+            "path": "api/users",
+            "params": {"from": "{start}", "until": "{last_day}"},
+            "paginator": PAGINATORS[server.style],
+            **envelope,
+            **options,
+        }
+        self._monkeypatch.setenv("DEFTUNES_PAGED_URL", server.url)
+
+        def run(_: Sequence[str]) -> str:
+            source, settings = http_source("paged", {}, endpoint), from_environment(ExtractSettings)
+            retries = RetryPolicy(attempts, (SourceError,), deadline=Deadline(60), sleep=self._pauses.append)
+            request = ExtractRequest(load(entity), Interval.of_month("2020-01"), "manual")
+            with open_client(source, from_environment(http_server_settings("paged"))) as client:
+                read = HttpApiSource(client, request.entity, request.interval, retries)
+                made = land(request, read, open_store(settings.lake), settings, retries)
+            return f"delivered {made.records}; {'; '.join(made.warnings)}"
+
+        with capture_logs() as logs:
+            code = run_stage("extract", run, [])
+        return Outcome(code, str(logs[-1]["event"]), repr(logs))
+
+    def landed(self, entity: str = "users") -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lake.lines(entity)]
+
+
+@pytest.fixture
+def paged(lake: Lake, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[PagedReads]:
+    reads = PagedReads(lake, pauses, monkeypatch)
+    yield reads
+    reads.stop()

@@ -228,14 +228,16 @@ PASSING = [
 
 @pytest.mark.parametrize("error", LASTING, ids=repr)
 def test_codes_that_no_waiting_cures(error: Exception) -> None:
-    fault = connection_error(error, "http://shop/users", in_head=True)
+    fault = connection_error(error, "http://shop/users", in_head=True, variable="DEFTUNES_API_URL")
     assert isinstance(fault, UsageError)
     assert "http://shop/users: expected a connection" in str(fault)
 
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)
 def test_codes_that_pass(error: Exception) -> None:
-    assert isinstance(connection_error(error, "http://shop/users", in_head=True), SourceError)
+    assert isinstance(
+        connection_error(error, "http://shop/users", in_head=True, variable="DEFTUNES_API_URL"), SourceError
+    )
 
 
 @pytest.mark.parametrize(("status", "code"), [(501, 2), (505, 2), (511, 2), (500, 75), (502, 75), (504, 75), (599, 75)])

@@ -19,10 +19,12 @@ import structlog
 
 from deftunes_contract.allowances import GUARDS, Guard, add_allowances, allowances_of
 from deftunes_contract.entity import ENTITIES, load
+from deftunes_contract.http_source import http_source
 from deftunes_contract.object_store import open_store
 from deftunes_contract.provisional import add_partial, running, utc_now
 from deftunes_contract.receipt import Receipt
 from deftunes_contract.retry import Deadline, RetryPolicy
+from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_extract.delivery import ExtractRequest, land
 from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings, settings_for
@@ -51,7 +53,7 @@ def work(argv: Sequence[str]) -> str:
     deadline = Deadline(settings.deadline, "DEFTUNES_EXTRACT_DEADLINE")
     retries = RetryPolicy(settings.attempts, (SourceError,), deadline=deadline)
     requests = [ExtractRequest(load(e), interval, run_id, allowances, partial) for e in entities]
-    with _sources(settings) as source_of:
+    with _sources(settings, retries) as source_of:
         sentences = []
         for request in requests:
             sentences.append(_sentence(land(request, source_of(request), store, settings, retries), request))
@@ -60,16 +62,26 @@ def work(argv: Sequence[str]) -> str:
 
 
 @contextmanager
-def _sources(settings: ExtractSettings) -> Iterator[Callable[[ExtractRequest], Source]]:
+def _sources(settings: ExtractSettings, retries: RetryPolicy) -> Iterator[Callable[[ExtractRequest], Source]]:
     """Makes the source of an request. Clients are made here, and only those that the call needs."""
     with ExitStack() as stack:
         makers: dict[str, Callable[[ExtractRequest], Source]] = {}
         if isinstance(settings, ApiSettings):
-            from deftunes_extract.http_api import HttpApiSource, open_client
+            from deftunes_extract.http_api import HttpApiSource
+            from deftunes_extract.http_client import open_client
+            from deftunes_extract.http_settings import http_server_settings
 
-            client, silence = stack.enter_context(open_client(settings)), settings.api_timeout
+            server = from_environment(http_server_settings("api"))
+            dates = {"start_date": "{start}", "end_date": "{last_day}"}
             makers["api"] = lambda request: HttpApiSource(
-                client, request.entity, request.interval, silence, _may_be_empty(request)
+                stack.enter_context(
+                    open_client(http_source("api", {}, {"path": request.entity.name, "params": dates}), server)
+                ),
+                request.entity,
+                request.interval,
+                retries,
+                _may_be_empty(request),
+                settings.scratch,
             )
         if isinstance(settings, SongsSettings):
             from deftunes_extract.postgres import PostgresSource

@@ -43,10 +43,6 @@ _NO_SUCH_HOST = frozenset(
 _NEVER = frozenset(
     {errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EINVAL, errno.ENAMETOOLONG}
 )
-_CERTIFICATE = (
-    "set SSL_CERT_FILE to the PEM file of the authority that signed it, or correct the server's certificate or the "
-    "host in DEFTUNES_API_URL"
-)
 
 
 def is_retryable(status: int) -> bool:
@@ -54,12 +50,15 @@ def is_retryable(status: int) -> bool:
     return status in _RETRYABLE or (status >= 500 and status not in _NEVER_RETRYABLE)
 
 
-def connection_error(error: Exception, where: str, in_head: bool) -> SourceError | UsageError:
-    """What a failed request of `where` means for the stage; `in_head`: before the head of a reply had come."""
+def connection_error(error: Exception, where: str, in_head: bool, variable: str) -> SourceError | UsageError:
+    """What a failed request of `where` means for the stage.
+
+    in_head: before the head of a reply had come. variable: the setting that holds the server's address.
+    """
     if isinstance(error, httpx.TimeoutException):
         return SourceError(f"{where} is silent for too long ({type(error).__name__})")
-    if lasting := _permanent(error, in_head):
-        found, advice = lasting
+    if permanent := _permanent(error, in_head, variable):
+        found, advice = permanent
         return UsageError(f"{where}: expected a connection to the API, found {found}; {advice}")
     return SourceError(f"{where}: the connection failed ({type(error).__name__}: {error})")
 
@@ -106,7 +105,7 @@ def speaks_tls(url: httpx.URL, seconds: float) -> bool:
         return False
 
 
-def _permanent(error: Exception, in_head: bool) -> tuple[str, str] | None:
+def _permanent(error: Exception, in_head: bool, variable: str) -> tuple[str, str] | None:
     """What was found and what to do, when no waiting cures it."""
     causes = list(_causes(error))
     for cause in causes:
@@ -114,7 +113,8 @@ def _permanent(error: Exception, in_head: bool) -> tuple[str, str] | None:
             case ssl.SSLCertVerificationError():
                 return (
                     f"a certificate that is not trusted ({cause.verify_message}, code {cause.verify_code})",
-                    _CERTIFICATE,
+                    "set SSL_CERT_FILE to the PEM file of the authority that signed it, or correct the server's "
+                    f"certificate or the host in {variable}",
                 )
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ssl.SSLSyscallError():
                 return None
@@ -123,25 +123,25 @@ def _permanent(error: Exception, in_head: bool) -> tuple[str, str] | None:
                     return None
                 return (
                     f"no TLS that both sides speak ({cause.reason})",
-                    "correct DEFTUNES_API_URL (https:// or http://, host, port) or the server's TLS",
+                    f"correct {variable} (https:// or http://, host, port) or the server's TLS",
                 )
             case socket.gaierror() if cause.errno in _NO_SUCH_HOST:
-                return f"no host of this name ({cause.strerror})", "correct the host in DEFTUNES_API_URL or the proxy's"
+                return f"no host of this name ({cause.strerror})", f"correct the host in {variable} or the proxy's"
             case UnicodeError():
-                return f"no name of a host ({cause})", "correct the host in DEFTUNES_API_URL"
+                return f"no name of a host ({cause})", f"correct the host in {variable}"
             case OSError() if cause.errno in _NEVER:
-                return f"{errno.errorcode[cause.errno]} ({cause.strerror})", "correct DEFTUNES_API_URL or the network"
+                return f"{errno.errorcode[cause.errno]} ({cause.strerror})", f"correct {variable} or the network"
     if isinstance(error, httpx.ProxyError) and (status := _status(str(error))):
         if is_retryable(status):
             return None
         return f"a proxy that answers {error}", "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY and its user and password"
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.ProxyError):
-        return f"{type(error).__name__} ({error})", "correct DEFTUNES_API_URL or the proxy's address"
+        return f"{type(error).__name__} ({error})", f"correct {variable} or the proxy's address"
     # the parser of HTTP, below httpcore, stumbled over the reply's head; a peer that only hangs up has no such cause
     if in_head and isinstance(error, httpx.RemoteProtocolError) and len(causes) > 2:
         return (
             f"something that is not HTTP ({error})",
-            "correct DEFTUNES_API_URL (http:// or https://, host, port)",
+            f"correct {variable} (http:// or https://, host, port)",
         )
     return None
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import msgspec
 
@@ -26,7 +26,8 @@ from deftunes_extract.source import SourceError
 WINDOW = 1 << 17
 """Bytes decoded at once: few enough for the processor's cache, enough that the cost per call vanishes."""
 LARGEST_RECORD = 16 << 20
-_LARGEST_ENVELOPE = 1 << 20
+LARGEST_ENVELOPE = 1 << 20
+"""Bytes before, and bytes after the array that are read of an object around it."""
 TEXT_SHOWN = 200
 """Characters that a message shows of a reply."""
 
@@ -41,13 +42,25 @@ _UNFINISHED = re.compile(r"|-|[.]|[eE][+-]?|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|
 
 
 def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
-    """Batches of records out of the pieces of one JSON array.
+    """Batches of records out of the pieces of one JSON array, and nothing but the array.
 
     Raises SourceError: temporary when the array is cut short, refused when it is not a UTF-8 JSON array or a record
     is larger than 16 MiB.
     """
-    array = _Array()
     chunks = iter(chunks)
+    try:
+        yield from read_array(_Array(), chunks)
+    except NotAnArray as other:
+        raise other.with_fields(chunks) from None
+
+
+def read_embedded(chunks: Iterator[bytes]) -> Generator[list[Record], None, bytes]:
+    """The same of an array whose `[` has been read already; returns what of the reply came with its end, after `]`."""
+    return (yield from read_array(_Array(embedded=True), chunks))
+
+
+def read_array(array: _Array, chunks: Iterator[bytes]) -> Generator[list[Record], None, bytes]:
+    """Batches of records until the array is closed (embedded) or the reply ends; returns the rest of the last piece."""
     waiting: list[bytes] = []
     size, enough = 0, WINDOW
     for chunk in chunks:
@@ -55,21 +68,18 @@ def read_records(chunks: Iterable[bytes]) -> Iterator[list[Record]]:
         size += len(chunk)
         if size < enough:
             continue
-        try:
-            records, rest = array.split(b"".join(waiting), last=False)
-        except NotAnArray as other:
-            raise other.with_fields(chunks) from None
+        records, rest = array.split(b"".join(waiting), last=False)
         if records:
             yield records
+        if array.embedded and array.closed:
+            return rest
         waiting, size = [rest], len(rest)
         # without progress, wait for twice as much: a large record is not read again with every chunk
         enough = size + WINDOW if records else min(size + max(WINDOW, size), LARGEST_RECORD + WINDOW)
-    try:
-        records, _ = array.split(b"".join(waiting), last=True)
-    except NotAnArray as other:
-        raise other.with_fields(()) from None
+    records, rest = array.split(b"".join(waiting), last=True)
     if records:
         yield records
+    return rest
 
 
 class NotAnArray(SourceError):
@@ -84,7 +94,7 @@ class NotAnArray(SourceError):
         body = self.text.encode()
         for chunk in more:
             body += chunk
-            if len(body) > _LARGEST_ENVELOPE:
+            if len(body) > LARGEST_ENVELOPE:
                 return self
         try:
             found = json.loads(body)
@@ -97,8 +107,9 @@ class NotAnArray(SourceError):
 class _Array:
     """Where in the array the stream stands."""
 
-    def __init__(self) -> None:
-        self.opened = False
+    def __init__(self, embedded: bool = False) -> None:
+        """`embedded`: the array stands in another value, so it is open already and something follows it."""
+        self.embedded = self.opened = embedded
         self.closed = False
         self.after_comma = False
         self.separator = b""
@@ -113,10 +124,12 @@ class _Array:
         rest = text[position:].encode() + partial
         if last and not self.closed:
             raise SourceError("the reply ends before its JSON array does")
+        if self.embedded and self.closed:
+            return records, rest
         if last and rest:
-            raise _not_json("expected nothing after the array, found a broken character")
+            raise not_json("expected nothing after the array, found a broken character")
         if len(rest) > LARGEST_RECORD:
-            raise _too_large()
+            raise too_large()
         return records, rest
 
     def _fast(self, window: bytes) -> tuple[list[Record], bytes] | None:
@@ -134,7 +147,7 @@ class _Array:
         if not records or len(head) > LARGEST_RECORD:
             return None
         if b"\n" in head or b"\r" in head:
-            records = [_on_one_line(bytes(record)) for record in records]
+            records = [on_one_line(bytes(record)) for record in records]
         return records, window[cut + 1 :]
 
     def _scan(self, text: str) -> tuple[list[Record], int]:
@@ -156,12 +169,12 @@ class _Array:
             if text[after] not in ",]":
                 if _UNFINISHED.fullmatch(text, stop):
                     break  # a number whose end has not arrived
-                raise _not_json(f"expected , or ] after a record, found {shown(text[after:])}")
+                raise not_json(f"expected , or ] after a record, found {shown(text[after:])}")
             if comma and text[start] == "{":
                 self.separator = text[comma : start + 1 + len(text[start + 1 : stop].partition(":")[0])].encode()
             records.append(_encoded(text[start:stop]))
             position, comma, self.after_comma, self.closed = after + 1, after, text[after] == ",", text[after] == "]"
-        if self.closed:
+        if self.closed and not self.embedded:
             position = self._close(text, position)
         return records, position
 
@@ -170,7 +183,7 @@ class _Array:
         if start == len(text):
             return 0
         if "\0" in text[start : start + 4]:
-            raise _not_json("expected UTF-8 (RFC 8259), found UTF-16 or UTF-32")
+            raise not_json("expected UTF-8 (RFC 8259), found UTF-16 or UTF-32")
         if text[start] != "[":
             raise NotAnArray(text[start:])
         self.opened = True
@@ -179,19 +192,19 @@ class _Array:
     def _close(self, text: str, position: int) -> int:
         end = _skip(text, position)
         if end < len(text):
-            raise _not_json(f"expected nothing after the array, found {shown(text[end:])}")
+            raise not_json(f"expected nothing after the array, found {shown(text[end:])}")
         return end
 
     def _value(self, text: str, start: int) -> int | None:
         """Where the value at `start` ends; None when its end has not arrived."""
         try:
-            return _DECODER.raw_decode(text, start)[1]
+            return DECODER.raw_decode(text, start)[1]
         except json.JSONDecodeError as error:
             if not error.msg.startswith("Unterminated string") and not _UNFINISHED.fullmatch(text, error.pos):
-                raise _not_json(f"{error.msg} at {shown(text[error.pos :])}") from None
+                raise not_json(f"{error.msg} at {shown(text[error.pos :])}") from None
             return None
         except RecursionError:
-            raise _not_json("a value is nested too deeply") from None
+            raise not_json("a value is nested too deeply") from None
 
 
 def _skip(text: str, position: int) -> int:
@@ -205,19 +218,20 @@ def _decode(window: bytes) -> tuple[str, bytes]:
         text, used = codecs.utf_8_decode(window, "strict", False)
     except UnicodeDecodeError as error:
         if window.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise _not_json("expected UTF-8 (RFC 8259), found UTF-16 or UTF-32") from None
-        raise _not_json(f"expected UTF-8, found byte 0x{window[error.start]:02x} ({error.reason})") from None
+            raise not_json("expected UTF-8 (RFC 8259), found UTF-16 or UTF-32") from None
+        raise not_json(f"expected UTF-8, found byte 0x{window[error.start]:02x} ({error.reason})") from None
     return text, window[used:]
 
 
 def _encoded(record: str) -> bytes:
     content = record.encode()
     if len(content) > LARGEST_RECORD:
-        raise _too_large()
-    return _on_one_line(content)
+        raise too_large()
+    return on_one_line(content)
 
 
-def _on_one_line(record: bytes) -> bytes:
+def on_one_line(record: bytes) -> bytes:
+    """A record's text without raw line breaks."""
     # in valid JSON a raw line break is white space between tokens, never part of a string
     return record.replace(b"\n", b" ").replace(b"\r", b" ")
 
@@ -227,16 +241,20 @@ def shown(text: str) -> str:
     return repr(text[:TEXT_SHOWN]) if text else "nothing"
 
 
-def _refuse_constant(name: str) -> None:
-    raise _not_json(f"{name} is not JSON")
+def refuse_constant(name: str) -> None:
+    """Python reads NaN and Infinity, JSON has neither."""
+    raise not_json(f"{name} is not JSON")
 
 
-def _not_json(found: str) -> SourceError:
+def not_json(found: str) -> SourceError:
+    """The error for a reply that is no JSON."""
     return SourceError(f"expected a JSON array, found invalid JSON: {found}", DataRejected)
 
 
-def _too_large() -> SourceError:
+def too_large() -> SourceError:
+    """The error for a record that is too large."""
     return SourceError(f"expected records of at most {LARGEST_RECORD >> 20} MiB, found a larger one", DataRejected)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=integer)
+DECODER = json.JSONDecoder(parse_constant=refuse_constant, parse_int=integer)
+"""What it accepts is JSON here."""

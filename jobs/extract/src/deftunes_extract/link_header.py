@@ -7,7 +7,7 @@ Any quoting, several relations in one link, several links in one header; a link 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^;,\"]*))?)*\s*;?)")
@@ -15,6 +15,20 @@ _PARAMETER = re.compile(r";\s*([^\s=;,]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([
 _BARE_NEXT = re.compile(r"\brel\s*=\s*[\"']?(?:[^\"';,]*\s)?next\b", re.IGNORECASE)
 _FIRST_PAGE = frozenset({"page", "p", "pagenumber", "number", "pageno", "pageindex", "offset", "start", "skip", "from"})
 _SIZES = frozenset({"size", "per", "limit"})
+
+
+def next_link(values: Iterable[str], asked: str, relation: str = "next") -> str | None:
+    """The target of the first link with this relation among Link header fields; None when there is none.
+
+    Raises ValueError for a link that cannot be read.
+    """
+    for value in values:
+        for relations, target in _links(value, asked):
+            if relation.lower() in relations:
+                return target
+        if "<" not in value and _BARE_NEXT.search(value):
+            raise ValueError(value)
+    return None
 
 
 def announces_page(value: str, asked: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
@@ -68,6 +69,25 @@ class RecordMetrics:
             max_time=self._max_time,
             warnings=tuple(warnings),
         )
+
+    def of_page(self) -> RecordMetrics:
+        """Metrics of a page, which counts for nothing until it is merged."""
+        page = copy(self)
+        page._records = page._units = page._cents = 0
+        page._min_time = page._max_time = page._stray = None
+        page._schema_drift, page._last = Counter(), b"{"
+        return page
+
+    def merge(self, page: RecordMetrics) -> None:
+        """Count the records of a page."""
+        self._records, self._units, self._cents = (
+            self._records + page._records,
+            self._units + page._units,
+            self._cents + page._cents,
+        )
+        for (what, where), count in page._schema_drift.items():
+            self._notice(what, where, count)
+        self._update_time_range([str(moment) for moment in (page._min_time, page._max_time) if moment is not None])
 
     def add(self, records: Sequence[Record]) -> None:
         """Count records, given as their JSON text."""
@@ -145,9 +165,9 @@ class RecordMetrics:
             for name in expected - found.keys():
                 self._notice(f"missing field {prefix}{name}", where)
 
-    def _notice(self, what: str, where: str) -> None:
+    def _notice(self, what: str, where: str, count: int = 1) -> None:
         known = (what, where) in self._schema_drift or len(self._schema_drift) < _NAMES_KEPT
-        self._schema_drift[(what, where) if known else ("further unknown fields", where)] += 1
+        self._schema_drift[(what, where) if known else ("further unknown fields", where)] += count
 
     def _update_time_range(self, texts: Sequence[Any]) -> None:
         """Widen the span of event times."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from deftunes_extract.link_header import announces_page
+from deftunes_extract.link_header import announces_page, next_link
 
 _LONGEST = 200
 """Characters shown of one claim."""
@@ -118,10 +118,50 @@ def claims_of_head(status: int, headers: Iterable[tuple[bytes, bytes]], asked: s
     return found[:_MOST]
 
 
-def claims_of_fields(envelope: Mapping[str, Any]) -> list[str]:
-    """The fields of an object that came in place of the array that say how much more there is, as `name: value`."""
-    came = max((len(value) for value in envelope.values() if isinstance(value, list)), default=0)
+def claims_of_fields(envelope: Mapping[str, Any], came: int | None = None) -> list[str]:
+    """The fields of an object around the `came` records that say how much more there is, as `name: value`.
+
+    Without a number, the object came in place of the array, and its longest list is taken for the records.
+    """
+    if came is None:
+        came = max((len(value) for value in envelope.values() if isinstance(value, list)), default=0)
     return list(_field_claims(envelope, (), came))[:_MOST]
+
+
+def claims_of_last_page(
+    headers: Iterable[tuple[bytes, bytes]], asked: str, fields: Mapping[str, Any], came: int, cursor: str | None
+) -> list[str]:
+    """What on the last of several pages says that there are more than the `came` records of all of them.
+
+    That it is not the first page says nothing here, nor does its own cursor.
+    """
+    found = []
+    for name, value in ((name.decode("latin-1"), value.decode("latin-1")[:_LONGEST_READ]) for name, value in headers):
+        if name.lower() == "link":
+            claim = _has_next(value, asked)
+        elif name.lower() == "content-range":
+            claim = False
+        else:
+            claim = not _is_of_page(words := words_of(name)) and _claims(words, value.strip(), came)
+        if claim and value.strip() != cursor:
+            found.append(f"{name}: {value.strip()[:_LONGEST]}")
+    of_fields = _field_claims(fields, (), came, is_last_page=True)
+    found += [claim for claim in of_fields if cursor is None or claim.partition(": ")[2] != cursor]
+    return found[:_MOST]
+
+
+def _has_next(value: str, asked: str) -> bool:
+    try:
+        return next_link([value], asked) is not None
+    except ValueError:
+        return True
+
+
+def _is_of_page(words: Sequence[str]) -> bool:
+    """Whether a name is about pages as such, or about the one before: of the last of several it says nothing."""
+    return bool({"prev", "previous", "offset"} & set(words)) or (
+        bool(_PIECES & set(words)) and not {"next", "more", "remaining", "left"} & set(words)
+    )
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -206,7 +246,9 @@ def _counts_records(words: Sequence[str]) -> bool:
     return last in _PLURALS or (last in ("users", "sessions") and set(words) <= _WORDS)
 
 
-def _field_claims(fields: Mapping[str, Any], above: tuple[str, ...], came: int, level: int = 0) -> Iterator[str]:
+def _field_claims(
+    fields: Mapping[str, Any], above: tuple[str, ...], came: int, level: int = 0, is_last_page: bool = False
+) -> Iterator[str]:
     """Fields that say that there is more, as `name: value`; `above` are the words of the names around them."""
     for name, value in fields.items():
         words = (*above, *words_of(str(name)))
@@ -216,9 +258,11 @@ def _field_claims(fields: Mapping[str, Any], above: tuple[str, ...], came: int, 
                 if "next" in str(one.get("rel", "")).lower().split():
                     yield f"{name}: {json.dumps(one)[:_LONGEST]}"
                 elif isinstance(value, Mapping) or "links" in words:
-                    yield from _field_claims(one, words, came, level + 1)
+                    yield from _field_claims(one, words, came, level + 1, is_last_page)
         if not isinstance(value, Mapping | list):
             text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            if is_last_page and _is_of_page(words):
+                continue
             if words and not _TECHNICAL & set(words) and _says_more(words, text.strip().lower(), came):
                 yield f"{name}: {text[:_LONGEST]}"
 

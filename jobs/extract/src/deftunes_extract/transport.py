@@ -1,6 +1,7 @@
 """How the API is reached: which proxy and which certificates, as the environment says, and not at all for this machine.
 
-*_PROXY, NO_PROXY ─► the proxy of one host, or none        SSL_CERT_FILE, SSL_CERT_DIR ─► a TLS context
+*_PROXY, NO_PROXY ─► the proxy of one host, or none
+SSL_CERT_FILE, SSL_CERT_DIR, DEFTUNES_<SERVER>_CA_FILE, …_CERT_FILE ─► a TLS context
 
 The HTTP client does not read the environment by itself: it ends in a trace over values that curl, Docker Desktop and
 desktops set every day. Here each one is understood, or named in a UsageError that does not show it.
@@ -21,6 +22,7 @@ from deftunes_contract.errors import UsageError
 from deftunes_contract.hosts import is_loopback
 from deftunes_contract.redaction import register_login, register_userinfo
 from deftunes_contract.settings import stripped
+from deftunes_extract.http_settings import HttpServerSettings
 
 
 def proxy_of(url: httpx.URL, environment: Mapping[str, str] = os.environ) -> httpx.Proxy | None:
@@ -34,12 +36,36 @@ def proxy_of(url: httpx.URL, environment: Mapping[str, str] = os.environ) -> htt
     return None
 
 
-def tls_of(url: httpx.URL, environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """The TLS context for a URL. Raises UsageError when SSL_CERT_FILE or SSL_CERT_DIR names no certificates."""
+def tls_of(
+    url: httpx.URL, environment: Mapping[str, str] = os.environ, settings: HttpServerSettings | None = None
+) -> ssl.SSLContext:
+    """The TLS context for a URL, with the server's own authority and the client's certificate where they are set.
+
+    Raises UsageError that names the variable whose file holds no certificates.
+    """
+    context = _trusting(url, environment, settings)
+    if settings is not None and settings.cert_file is not None and url.scheme == "https":
+        try:
+            # an encrypted key would ask a terminal for its passphrase
+            context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
+        except (OSError, ValueError) as error:
+            names = " and ".join(settings.variable(f) for f in ("cert_file", "key_file") if getattr(settings, f))
+            raise UsageError(
+                f"{names}: expected a client certificate and its unencrypted key in PEM, found {type(error).__name__} "
+                f"({getattr(error, 'reason', None) or 'unreadable'}); correct the mounted files"
+            ) from None
+    return context
+
+
+def _trusting(url: httpx.URL, environment: Mapping[str, str], settings: HttpServerSettings | None) -> ssl.SSLContext:
     file, folder = (stripped(environment.get(name, "")) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    own = settings.ca_file if settings is not None else None
+    if own is not None:
+        file, folder = str(own), ""
     if url.scheme != "https" or not (file or folder):
         return httpx.create_ssl_context(trust_env=False)
     name, place = ("SSL_CERT_FILE", file) if file else ("SSL_CERT_DIR", folder)
+    name = settings.variable("ca_file") if own and settings is not None else name
     try:
         if not file and not Path(folder).is_dir():
             raise NotADirectoryError(folder)
