@@ -24,12 +24,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.window import Window
 
-from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.object_store import open_store
+from deftunes_contract.registry import load
 from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import write_to_branch

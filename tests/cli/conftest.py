@@ -37,12 +37,13 @@ from pyiceberg.types import (
 
 from deftunes_cli.workspace import Workspace
 from deftunes_contract import layout
-from deftunes_contract.entity import Severity, load
+from deftunes_contract.entity import Severity
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_contract.registry import load
 from deftunes_contract.settings import LakeSettings
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))

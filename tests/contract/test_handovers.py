@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from deftunes_contract import layout
-from deftunes_contract.entity import load
 from deftunes_contract.errors import ExitCode, RetryableError, StageError
 from deftunes_contract.gate import GateResult
 from deftunes_contract.interval import Interval
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject, Receipt, read_receipt
+from deftunes_contract.registry import load
 
 JANUARY = Interval.parse("2020-01-01", "2020-02-01")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deftunes_contract.entity import load
 from deftunes_contract.landed_record import RecordMeasure, cents, parse
+from deftunes_contract.registry import load
 
 SESSIONS = RecordMeasure(load("sessions"))
 

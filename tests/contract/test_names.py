@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from deftunes_contract import layout
-from deftunes_contract.entity import load
 from deftunes_contract.errors import DataRejected, UsageError
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.names import LONGEST_RUN_ID, clean_run_id
 from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import LandedObject, find_receipt
+from deftunes_contract.registry import load
 
 DAY = date(2020, 2, 1)
 HOSTILE = [

@@ -5,11 +5,10 @@ import sys
 from importlib.resources import files
 
 import pytest
-from open_data_contract_standard.model import CustomProperty, DataQuality, SchemaObject, SchemaProperty
+from contract_texts import changed, parsed
 
-from deftunes_contract import entity as module
-from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.normalise import BLANKS, VISIBLE, Step
+from deftunes_contract.registry import load, registry
 
 INVISIBLE = ["", " ", "\t\r\n\v\f", "\u00a0", "\u202f\u3000", "\u200b", "\ufeff", "\u2060\u200d", "\u3164", "\u2800"]
 GROUPED = {
@@ -34,7 +33,7 @@ def test_what_can_be_seen_is_no_blank(text: str) -> None:
     assert re.search(VISIBLE, text)
 
 
-@pytest.mark.parametrize("name", ENTITIES)
+@pytest.mark.parametrize("name", registry().names)
 def test_every_complete_column_says_whether_it_may_be_blank(name: str) -> None:
     """A text: `missingValues` (may not) or `nullValues` (may); the shop has none that may. Other types cannot be."""
     contract = load(name)
@@ -42,55 +41,56 @@ def test_every_complete_column_says_whether_it_may_be_blank(name: str) -> None:
         assert contract.refuses_blank(rule) == (contract.column(rule.column).type == "string"), rule.id
 
 
+_RULE = "- id: payments_arrived"
+
+
 def test_a_text_whose_rule_counts_nulls_only_may_be_blank() -> None:
-    table = SchemaObject(
-        properties=[SchemaProperty(name="a", physicalType="string"), SchemaProperty(name="n", physicalType="int")],
-        quality=[
-            DataQuality(id="null", metric="nullValues", arguments={"column": "a"}, severity="warn"),
-            DataQuality(
-                id="blank",
-                metric="missingValues",
-                arguments={"column": "a", "missingValues": [None, ""]},
-                severity="warn",
-            ),
-            DataQuality(id="number", metric="nullValues", arguments={"column": "n"}, severity="warn"),
-        ],
-    )
-    found = {rule.id: (rule.kind, rule.parameters) for rule in module._rules("x", table, {"a", "n"})}
-    assert found == {"null": ("complete", {"blank": "allowed"}), "blank": ("complete", {}), "number": ("complete", {})}
+    more = """- {id: "null", metric: nullValues, arguments: {column: method}, severity: warn}
+      - {id: number, metric: nullValues, arguments: {column: amount}, severity: warn}
+      """
+    entity, problems = parsed(changed(_RULE, more + _RULE))
+    assert entity is not None, problems
+    found = {rule.id: rule.parameters for rule in entity.rules_of("complete")}
+    assert found == {"null": {"blank": "allowed"}, "payment_id_complete": {}, "number": {}}
 
 
-@pytest.mark.parametrize("values", [None, [], [None], ["", "N/A"]])
-def test_other_missing_values_are_refused(values: object) -> None:
-    rule = DataQuality(
-        id="x", metric="missingValues", arguments={"column": "a", "missingValues": values}, severity="warn"
-    )
-    with pytest.raises(ValueError, match="missingValues must be"):
-        module._rules("x", SchemaObject(properties=[SchemaProperty(name="a")], quality=[rule]), {"a"})
+@pytest.mark.parametrize("values", ["null", "[]", "[null]", '["", "N/A"]'])
+def test_other_missing_values_are_refused(values: str) -> None:
+    _, problems = parsed(changed('[null, ""]', values))
+    assert "missingValues must be" in problems[0]
 
 
-@pytest.mark.parametrize("name", ENTITIES)
+@pytest.mark.parametrize("name", registry().names)
 def test_texts_that_views_group_by_are_normalised(name: str) -> None:
     found = {column.name: tuple(map(str, column.normalise)) for column in load(name).columns if column.normalise}
     assert found == GROUPED[name]
 
 
-@pytest.mark.parametrize(("kind", "steps", "message"), [("string", ["lower"], "lower"), ("int", ["trim"], "string")])
-def test_a_normalisation_that_nobody_can_do_is_refused(kind: str, steps: list[str], message: str) -> None:
-    source = SchemaProperty(
-        name="a", physicalType=kind, customProperties=[CustomProperty(property="normalise", value=steps)]
-    )
-    with pytest.raises(ValueError, match=message):
-        module._field(source)
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "{name: method, logicalType: string, physicalType: string}",
+            "{name: method, physicalType: string, @lower}",
+            "lower",
+        ),
+        ("{name: paid_at, logicalType: timestamp", "{name: paid_at, @trim, logicalType: timestamp", "only a string"),
+    ],
+)
+def test_a_normalisation_that_nobody_can_do_is_refused(old: str, new: str, message: str) -> None:
+    step = new.partition("@")[2].strip("}").partition(",")[0]
+    added = f"customProperties: [{{property: normalise, value: [{step}]}}]"
+    _, problems = parsed(changed(old, new.replace(f"@{step}", added)))
+    assert len(problems) == 1
+    assert message in problems[0]
 
 
 def test_steps_have_one_order_whatever_the_contract_says() -> None:
-    source = SchemaProperty(
-        name="a",
-        physicalType="string",
-        customProperties=[CustomProperty(property="normalise", value=["upper", "trim", "nfc"])],
-    )
-    assert module._field(source).normalise == (Step.NFC, Step.TRIM, Step.UPPER)
+    column = "{name: method, logicalType: string, physicalType: string"
+    text = changed(column, column + ", customProperties: [{property: normalise, value: [upper, trim, nfc]}]")
+    entity, problems = parsed(text)
+    assert entity is not None, problems
+    assert entity.column("method").normalise == (Step.NFC, Step.TRIM, Step.UPPER)
 
 
 def test_countries_are_the_assigned_codes_of_the_time_zone_database() -> None:

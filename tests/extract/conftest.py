@@ -22,11 +22,11 @@ import pytest
 from paged_server import ENVELOPE, PAGINATORS, PagedServer
 from structlog.testing import capture_logs
 
-from deftunes_contract.entity import load
 from deftunes_contract.http_source import http_source
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import open_store
 from deftunes_contract.receipt import Receipt
+from deftunes_contract.registry import load
 from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import run_stage

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import ExitCode
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
+from deftunes_contract.registry import load
 from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_extract.delivery import ExtractRequest, land
 from deftunes_extract.settings import ExtractSettings

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 from deftunes_extract.metrics import RecordMetrics
 from deftunes_extract.source import LoadTotals
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 
 COLUMNS = [field.name for field in load("songs").record]
 ONE_ROW = "INSERT INTO deftunes.songs (track_id, year) VALUES ('TR1', 2000)"

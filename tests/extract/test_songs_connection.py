@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import UsageError
+from deftunes_contract.registry import load
 from deftunes_extract.dsn import Dsn
 from deftunes_extract.postgres import PostgresSource
 

@@ -12,11 +12,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import Receipt
+from deftunes_contract.registry import load
 from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_extract import postgres as songs_module
 from deftunes_extract.delivery import ExtractRequest, land

@@ -9,9 +9,9 @@ import pytest
 from lake_cases import FEBRUARY, JANUARY, LakeCase
 from pyspark.sql import SparkSession
 
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected, ExitCode
 from deftunes_contract.layout import branch
+from deftunes_contract.registry import registry
 from deftunes_lake import publish as publish_module
 from deftunes_lake.engine_compat import column_faults, incompatibilities, partition_faults, property_faults
 from deftunes_lake.iceberg_java import load_table
@@ -52,10 +52,10 @@ def only(sentence: str) -> str:
 
 
 def test_what_the_contracts_make_is_read(case: LakeCase) -> None:
-    for entity in ENTITIES:
+    for entity in registry().names:
         snapshot = case.stage_and_judge(entity, 4)
         assert list(incompatibilities(case.spark, load_table(case.spark, case.table(entity)), snapshot)) == []
-    assert all(done.changed for done in case.publish(ENTITIES))
+    assert all(done.changed for done in case.publish(registry().names))
 
 
 @pytest.mark.parametrize(

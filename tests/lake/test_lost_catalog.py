@@ -13,8 +13,8 @@ import pytest
 from lake_cases import JANUARY, LakeCase
 from pyspark.sql import SparkSession
 
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import UsageError
+from deftunes_contract.registry import registry
 from deftunes_lake.__main__ import main
 from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.settings import SparkSettings
@@ -89,7 +89,7 @@ def test_a_lost_catalog_is_refused_and_nothing_is_made(
     for part in (case.settings.warehouse, case.settings.catalog_file, "users", "backup", "DEFTUNES_CATALOG"):
         assert part in said
     assert _files(case) == before
-    assert _named(case) <= {*ENTITIES, "quarantine"} - {"users"}
+    assert _named(case) <= {*registry().names, "quarantine"} - {"users"}
     # what the sentence says helps
     shutil.copy(backup, case.settings.catalog_file)
     assert ensure_tables(again.spark, again.settings) == ()

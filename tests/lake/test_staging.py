@@ -6,10 +6,10 @@ import pytest
 from lake_cases import FEBRUARY, JANUARY, LakeCase
 from pyspark.sql import functions as f
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.layout import branch
 from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.registry import load
 from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshot_reader import read_branch, read_main, read_snapshot

@@ -13,8 +13,9 @@ from lake_cases import JANUARY, LakeCase
 from pyspark.sql import SparkSession
 from pyspark.sql import types as t
 
-from deftunes_contract.entity import ENTITIES, Entity, Field, load
+from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import DataRejected
+from deftunes_contract.registry import load, registry
 from deftunes_lake import tables as tables_module
 from deftunes_lake.catalog import prepare_catalog_file
 from deftunes_lake.iceberg_java import load_table
@@ -22,7 +23,7 @@ from deftunes_lake.settings import SparkSettings
 from deftunes_lake.snapshots import main_head
 from deftunes_lake.tables import QUARANTINE, ensure_tables, spark_schema, table_name
 
-ALL = (*ENTITIES, QUARANTINE)
+ALL = registry().tables
 
 
 def test_every_table_is_what_its_contract_says(spark: SparkSession, settings: SparkSettings) -> None:

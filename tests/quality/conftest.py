@@ -19,12 +19,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
-from deftunes_contract.entity import Entity, load
+from deftunes_contract.entity import Entity
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch, interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import open_store
+from deftunes_contract.registry import load
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import write_to_branch
 from deftunes_lake.tables import spark_schema, table_name

@@ -14,12 +14,12 @@ import pytest
 import structlog
 from pyspark.sql import SparkSession
 
-from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.errors import DataRejected, ExitCode, RetryableError, StageError
 from deftunes_contract.gate import find_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import quality_report
 from deftunes_contract.names import clean_run_id
+from deftunes_contract.registry import load, registry
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.tables import ensure_tables
 from deftunes_quality import __main__ as stage
@@ -167,7 +167,7 @@ def pages_of(ground: Any, entity: str, run_id: str) -> dict[str, str]:
     return {path.rsplit("/", 1)[1]: ground.desk.store.read(path).decode() for path in ground.desk.store.list(folder)}
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_the_report_holds_every_rule_and_needs_no_network(ground: Any, entity: str) -> None:
     ground.stage(entity, ground.clean(entity), run_id="docs")
     pass_all(ground, [entity], "docs")
@@ -283,9 +283,9 @@ def test_columns_in_another_order_or_number_close_the_gate(lone_ground: Any) -> 
 def test_real_tables_pass_too(lone_ground: Any) -> None:
     """The tables as the lake makes them, whose required columns refuse nulls."""
     ensure_tables(lone_ground.spark, lone_ground.desk.settings)
-    for name in ENTITIES:
+    for name in registry().names:
         lone_ground.stage(name, lone_ground.clean(name))
-    assert pass_all(lone_ground, ENTITIES, "r1").count("gate open") == 3
+    assert pass_all(lone_ground, registry().names, "r1").count("gate open") == 3
 
 
 def test_the_command_ends_with_the_exit_codes(

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deftunes_contract.allowances import Allowances, Guard
-from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
 from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.registry import load
 from deftunes_quality.checks import Facts
 from deftunes_quality.figures import Quarantined
 from deftunes_quality.public import PublicState

@@ -11,9 +11,10 @@ from decimal import Decimal
 
 import pytest
 
-from deftunes_contract.entity import ENTITIES, INTERVAL_KINDS, ROW_KINDS, load
+from deftunes_contract.entity import INTERVAL_KINDS, ROW_KINDS
 from deftunes_contract.interval import Interval
 from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.registry import load, registry
 from deftunes_contract.stage_cli import run_stage
 from deftunes_quality import __main__ as stage
 from deftunes_quality.checks import Facts, Skip
@@ -165,4 +166,4 @@ def test_help_shows_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     assert "deftunes-quality users sessions --start 2020-01-01 --end 2020-02-01" in shown
     assert "65 a gate closed" in shown
-    assert all(name in shown for name in ENTITIES)
+    assert all(name in shown for name in registry().names)

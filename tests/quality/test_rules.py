@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from deftunes_contract.entity import ENTITIES, Severity, load
+from deftunes_contract.entity import Severity
 from deftunes_contract.gate import GateResult
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import load, registry
 
 ORIGINAL = {
     "songs": [
@@ -188,7 +189,7 @@ CASES: Mapping[str, Mapping[str, Case]] = {
     },
 }
 QUARANTINE_RULE = {"users": "user_id_uuid", "sessions": "price_max", "songs": "track_id_length"}
-ALL_RULES = [(name, rule.id) for name in ENTITIES for rule in load(name).rules]
+ALL_RULES = [(name, rule.id) for name in registry().names for rule in load(name).rules]
 
 
 @pytest.fixture(scope="module")
@@ -239,11 +240,11 @@ def clean(referred: Any) -> Mapping[str, GateResult]:
     """What the gate says of clean intervals."""
     return {
         name: referred.judge(on_a_full_lake(referred, referred.stage(name, referred.clean(name), run_id="clean")))
-        for name in ENTITIES
+        for name in registry().names
     }
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_a_clean_interval_breaks_no_rule_and_skips_none(clean: Mapping[str, GateResult], entity: str) -> None:
     rules = clean[entity].rules
     assert [(rule.id, rule.observed, rule.skipped) for rule in rules if not rule.passed or rule.skipped] == []
@@ -254,7 +255,7 @@ def test_a_clean_interval_breaks_no_rule_and_skips_none(clean: Mapping[str, Gate
 def test_the_sixteen_original_rules_are_all_there(clean: Mapping[str, GateResult]) -> None:
     assert sum(map(len, ORIGINAL.values())) == 16
     for entity, names in ORIGINAL.items():
-        assert sorted(rule.id for rule in load(entity).rules if rule.original) == sorted(names)
+        assert sorted(rule.id for rule in load(entity).rules if rule.baseline) == sorted(names)
         judged = {rule.id: rule for rule in clean[entity].rules}
         assert all(judged[name].skipped is None and judged[name].passed for name in names)
 
@@ -262,7 +263,7 @@ def test_the_sixteen_original_rules_are_all_there(clean: Mapping[str, GateResult
 BLANK = "\u00a0\u200b"
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_a_text_that_shows_nothing_is_missing(referred: Any, entity: str) -> None:
     """Null and blank count alike and together, in every `complete` rule whose column is a text."""
     rules = [rule for rule in load(entity).rules_of("complete") if load(entity).refuses_blank(rule)]
@@ -276,7 +277,7 @@ def test_a_text_that_shows_nothing_is_missing(referred: Any, entity: str) -> Non
     assert not result.passed
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_several_faults_are_all_named(referred: Any, entity: str) -> None:
     """The whole suite on all faults of single rows at once: no fault hides another."""
     rows = referred.clean(entity)

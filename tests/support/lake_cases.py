@@ -13,12 +13,13 @@ from decimal import Decimal
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from deftunes_contract.entity import Entity, Severity, load
+from deftunes_contract.entity import Entity, Severity
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch, interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore, open_store
+from deftunes_contract.registry import load
 from deftunes_contract.settings import from_environment
 from deftunes_lake.maintain import maintain
 from deftunes_lake.publish import Published, publish

@@ -62,16 +62,16 @@ def _environment() -> Iterator[str]:
 
 
 def _tables() -> Iterator[str]:
-    from deftunes_contract.entity import ENTITIES, load
+    from deftunes_contract.registry import load, registry
 
-    for name in (*ENTITIES, "quarantine"):
+    for name in registry().tables:
         yield from (f"{name}.{column.name}" for column in load(name).columns)
 
 
 def _rules() -> Iterator[str]:
-    from deftunes_contract.entity import ENTITIES, load
+    from deftunes_contract.registry import load, registry
 
-    return (f"{name}: {rule.id}" for name in ENTITIES for rule in load(name).rules)
+    return (f"{name}: {rule.id}" for name in registry().names for rule in load(name).rules)
 
 
 def _serving() -> Iterator[str]:
@@ -86,10 +86,10 @@ def _serving() -> Iterator[str]:
 def _places() -> Iterator[str]:
     """Paths in the lake, branches and tags: for one month and one run."""
     from deftunes_contract import layout
-    from deftunes_contract.entity import ENTITIES, load
+    from deftunes_contract.registry import load, registry
 
     day, run = date(2020, 2, 1), "run-1"
-    for name in ENTITIES:
+    for name in registry().names:
         yield layout.receipt(load(name).landing_folder, day)
     yield layout.quality_result("users", day, run)
     yield layout.TRANSFORM_ZONE

@@ -15,11 +15,12 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
-from deftunes_contract.entity import Entity, load
+from deftunes_contract.entity import Entity
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_contract.registry import load
 from deftunes_extract.metrics import Figures
 from deftunes_transform import json_parsing, sessions, songs, users
 from deftunes_transform.landing_reader import numbered

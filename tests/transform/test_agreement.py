@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 from deftunes_serving.verify.landing_recount import _Tally
 
 PRICES = [0.33, 1, 0, -0.0, 2.01, -5, 99999999.99, 1e8, 1e400, 1e-7, 1.005, 0.1 + 0.2, 1e2, "1.03", True, None, [], {}]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.object_store import LocalStore
+from deftunes_contract.registry import load
 from deftunes_transform.delivery import accept, still_there
 
 

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import load
 from deftunes_transform.duplicates import contested_hashes, settle, with_lines
 from deftunes_transform.rules import RuleBook
 

@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.normalise import BLANKS, LOWER_LETTERS, UPPER_LETTERS, Step
+from deftunes_contract.registry import load, registry
 
 INVISIBLE = ["", " ", "\u00a0 \u3000", "\u200b\ufeff", "\u2060", "\t"]
 COUNTRIES = {
@@ -106,7 +106,7 @@ def test_a_name_that_shows_nothing_is_no_name(court, samples, number) -> None:
     assert user.line is not None
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_every_complete_text_may_not_be_blank_in_the_transform(court, samples, entity) -> None:
     """Every rule of severity quarantine, whatever else a blank id breaks."""
     quarantined = {

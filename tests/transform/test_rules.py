@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
-from deftunes_contract.entity import ENTITIES, Severity, load
+from deftunes_contract.entity import Severity
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import load, registry
 from deftunes_transform.rules import RuleBook, strict
 
 UPPER = "ABCDEF00-0000-4000-8000-000000000001"
@@ -78,7 +79,7 @@ def broken(court, samples):
     return found
 
 
-@pytest.mark.parametrize(("entity", "rule"), [(e, r) for e in ENTITIES for r in quarantine_rules(e)])
+@pytest.mark.parametrize(("entity", "rule"), [(e, r) for e in registry().names for r in quarantine_rules(e)])
 def test_every_quarantine_rule_is_tripped_by_its_own_bad_row(broken, entity: str, rule: str) -> None:
     if load(entity).rule(rule).kind == "unique":
         return  # test_duplicates.py
@@ -88,7 +89,7 @@ def test_every_quarantine_rule_is_tripped_by_its_own_bad_row(broken, entity: str
     assert found == expected if rule not in ALONE else rule in found, found
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_a_valid_record_breaks_nothing_and_keeps_no_line(court, samples, entity: str) -> None:
     record = {"users": samples.user, "sessions": samples.session, "songs": samples.song}[entity]()
     rows = court.judge(entity, record)
@@ -97,7 +98,7 @@ def test_a_valid_record_breaks_nothing_and_keeps_no_line(court, samples, entity:
 
 
 def test_conform_is_the_first_rule_and_the_others_keep_the_contracts_order() -> None:
-    for entity in ENTITIES:
+    for entity in registry().names:
         ids = [rule.id for rule in RuleBook(load(entity), Interval(date(2020, 1, 1), date(2020, 2, 1))).rules]
         assert ids[0] == f"{entity}_conform"
         assert ids[1:] == [rule for rule in quarantine_rules(entity) if rule != f"{entity}_conform"]

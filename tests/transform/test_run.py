@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import DataRejected, ExitCode, RetryableError
 from deftunes_contract.layout import branch
 from deftunes_contract.names import clean_run_id
 from deftunes_contract.object_store import open_store
+from deftunes_contract.registry import load
 from deftunes_lake.snapshot_reader import read_branch
 from deftunes_lake.snapshots import branch_head, main_head
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 from deftunes_lake.tables import spark_schema
 
 CONFORM = ["sessions_conform"]

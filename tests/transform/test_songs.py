@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 from deftunes_lake.tables import spark_schema
 
 CONFORM = ["songs_conform"]

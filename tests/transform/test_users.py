@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 from deftunes_lake.tables import spark_schema
 
 CONFORM = ["users_conform"]

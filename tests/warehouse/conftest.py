@@ -37,7 +37,7 @@ from pyiceberg.types import (
 )
 from random_shop import sale
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.__main__ import work
 from deftunes_serving.runner import DbtProject

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from pyiceberg.types import StringType
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 from deftunes_serving import lake_views
 from deftunes_serving.lake_views import attach
 

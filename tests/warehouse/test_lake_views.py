@@ -10,10 +10,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import RetryableError, StageError, UsageError
+from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.lake_views import TABLES, attach
+from deftunes_serving.lake_views import attach
 
 DUCKDB_TYPES = {
     "string": "VARCHAR",
@@ -45,7 +45,7 @@ def test_views_have_the_contracts_columns_and_types(lake, sell, connection, is_f
     if is_filled:
         fill(lake, sell)
     attach(connection, lake.settings)
-    for name in TABLES:
+    for name in registry().tables:
         found = connection.execute(f"DESCRIBE deftunes_transform.{name}").fetchall()
         assert [(row[0], row[1]) for row in found] == [(c.name, DUCKDB_TYPES[c.type]) for c in load(name).columns]
         rows = connection.execute(f"SELECT count(*) FROM deftunes_transform.{name}").fetchall()

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load, registry
 from deftunes_serving import generate_sources
-from deftunes_serving.lake_views import TABLES
 
 PROJECT = Path(__file__).parents[2] / "jobs" / "dbt"
 SHOWN = {"sales_per_artist_vw", "sales_per_country_vw", "user_activity_vw", "music_preference_vw"}
@@ -43,7 +42,7 @@ def test_the_check_notices_a_changed_file_and_writing_repairs_it(monkeypatch, tm
 def test_sources_list_every_column_with_its_description():
     (source,) = yaml.safe_load((PROJECT / "models/staging/sources.yml").read_text(encoding="utf-8"))["sources"]
     listed = {t["name"]: [(c["name"], c["description"]) for c in t["columns"]] for t in source["tables"]}
-    assert listed == {name: [(c.name, c.description) for c in load(name).columns] for name in TABLES}
+    assert listed == {name: [(c.name, c.description) for c in load(name).columns] for name in registry().tables}
     assert source["schema"] == "deftunes_transform"
 
 

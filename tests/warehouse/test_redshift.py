@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from redshift_dialect import findings
 
-from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.errors import UsageError
+from deftunes_contract.registry import load, registry
 from deftunes_serving.__main__ import work
 from deftunes_serving.lake_views import sql_type
 
@@ -100,7 +100,7 @@ def test_the_sql_for_redshift_gives_the_golden_rows_on_postgresql(compiled, gold
         with psycopg.connect(server.get_uri("deftunes"), autocommit=True) as connection:
             for schema in ("deftunes_transform", "deftunes_staging", "deftunes_building"):
                 connection.execute(f"CREATE SCHEMA {schema}")
-            for name in ENTITIES:
+            for name in registry().names:
                 columns = ", ".join(f"{column.name} {sql_type(column.type)}" for column in load(name).columns)
                 connection.execute(f"CREATE TABLE deftunes_transform.{name} ({columns})")
                 for row in golden_rows(name):

@@ -21,8 +21,8 @@ import redshift_standin
 from redshift_standin.external import fill
 from redshift_standin.rewriting import rewrite
 
-from deftunes_contract.entity import load
-from deftunes_serving.lake_views import TABLES, attach
+from deftunes_contract.registry import load, registry
+from deftunes_serving.lake_views import attach
 from deftunes_serving.runner import DbtProject
 
 PLACED = """
@@ -247,7 +247,8 @@ def test_some_months_alone_are_filled(lake, golden, redshift, sell):
 def shown(redshift):
     with redshift.direct() as server:
         return {
-            name: in_order(server.execute(f"SELECT {columns(name)} FROM deftunes_transform.{name}")) for name in TABLES
+            name: in_order(server.execute(f"SELECT {columns(name)} FROM deftunes_transform.{name}"))
+            for name in registry().tables
         }
 
 
@@ -256,7 +257,7 @@ def published(lake):
         attach(connection, lake.settings)
         return {
             name: in_order(connection.execute(f"SELECT {columns(name)} FROM deftunes_transform.{name}"))
-            for name in TABLES
+            for name in registry().tables
         }
 
 

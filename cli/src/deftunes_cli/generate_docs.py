@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from deftunes_contract.entity import ENTITIES, Entity, Field, load
+from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import ExitCode
+from deftunes_contract.registry import load, registry
 
 DOCS = Path("docs")
 HEAD = "<!-- written by `python -m deftunes_cli.generate_docs`; change the code, not this page -->\n\n"
@@ -81,7 +82,7 @@ def contracts_page() -> str:
         "checks, expectation suites, dbt sources.\n"
     )
     parts.append(TEXTS)
-    parts.extend(_entity(load(name)) for name in (*ENTITIES, "quarantine"))
+    parts.extend(_entity(load(name)) for name in registry().tables)
     return HEAD + "\n".join(parts)
 
 
@@ -98,7 +99,7 @@ def _entity(entity: Entity) -> str:
     if entity.rules:
         lines += ["", "| rule | severity | kind | on | meaning |", "| --- | --- | --- | --- | --- |"]
     for rule in entity.rules:
-        name = f"**{rule.id}**" if rule.original else rule.id
+        name = f"**{rule.id}**" if rule.baseline else rule.id
         values = " ".join(f"{key}={_parameter(value)}" for key, value in rule.parameters.items()).replace("|", "\\|")
         on = " ".join(filter(None, (", ".join(rule.columns), f"`{values}`" if values else "")))
         lines.append(f"| {name} | {rule.severity} | {rule.kind} | {on} | {_cell(rule.description)} |")

@@ -13,13 +13,13 @@ from rich.table import Table
 from deftunes_cli.run_record import RunRecord, last_record
 from deftunes_cli.terminal import in_markup, plain
 from deftunes_cli.workspace import Workspace
-from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import RECEIPT
 from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.provisional import advice, utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.redaction import redact
+from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.verify.snapshots import published_intervals, read_metadata, table_locations
 
@@ -102,7 +102,7 @@ def status_of(home: Workspace, settings: LakeSettings, serving: Path) -> Status:
     store = open_store(settings.lake)
     locations = table_locations(settings)
     found: list[IntervalStatus] = []
-    for name in ENTITIES:
+    for name in registry().names:
         published = published_intervals(name, read_metadata(locations[name])) if name in locations else {}
         receipts = _receipts(store, name)
         for ingest_on in sorted({*published, *receipts}):

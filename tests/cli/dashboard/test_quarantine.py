@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deftunes_cli.dashboard.quarantine import LONGEST, masked
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load
 
 SECRET = "Q7secret"
 keys = st.sampled_from([SECRET, "price", "x"])

@@ -12,9 +12,9 @@ import pytest
 from pyiceberg.expressions import And, EqualTo
 
 from deftunes_contract import layout
-from deftunes_contract.entity import load
 from deftunes_contract.interval import Interval
 from deftunes_contract.receipt import Receipt, find_receipt
+from deftunes_contract.registry import load
 from deftunes_serving.verify import verify
 
 INGEST = date(2020, 2, 1)

@@ -16,9 +16,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deftunes_contract.entity import load
 from deftunes_contract.object_store import LocalStore, ObjectStore, open_store
 from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_contract.registry import load
 from deftunes_serving.verify.landing_recount import recount_landing
 from deftunes_serving.verify.model import Figures
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 from psycopg import sql
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.lake_views import SCHEMA, TABLES, attach, sql_type
+from deftunes_serving.lake_views import SCHEMA, attach, sql_type
 from redshift_standin.server import OWNER, RedshiftStandin
 
 
@@ -30,7 +30,7 @@ def fill(redshift: RedshiftStandin, settings: LakeSettings, months: Sequence[str
         attach(lake, settings)
         warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         warehouse.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {OWNER}")
-        for name in TABLES:
+        for name in registry().tables:
             columns = [(column.name, sql_type(column.type)) for column in load(name).columns]
             listed = ", ".join(f'"{column}" {kind}' for column, kind in columns)
             warehouse.execute(f"CREATE TABLE IF NOT EXISTS {SCHEMA}.{name} ({listed})")

@@ -28,10 +28,10 @@ from deftunes_cli.dashboard.timings import timings
 from deftunes_cli.run_record import RunRecord
 from deftunes_cli.workspace import Workspace
 from deftunes_contract.atomic_file import AtomicFile
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import NothingToDo
 from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, redact
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.verify import Verification, verify
 from deftunes_serving.verify.published_tables import open_public
@@ -217,7 +217,7 @@ def _hops(verification: Verification | None) -> list[dict[str, Any]]:
         return []
     wrong = {fault.subject for fault in verification.faults}
     tables = []
-    for entity in ENTITIES:
+    for entity in registry().names:
         checks = [check for check in verification.intervals if check.entity == entity]
         shown = [
             check

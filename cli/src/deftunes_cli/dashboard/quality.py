@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deftunes_cli.dashboard.text import plural
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.gate import ALLOWED_BY, GateResult, RuleResult, read_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import ObjectStore
+from deftunes_contract.registry import registry
 
 MONTHS_SHOWN = 12
 """Columns of a grid; older months are counted in a sentence."""
@@ -82,7 +82,9 @@ def latest_results(store: ObjectStore) -> dict[tuple[str, date], GateResult]:
 
 def gates(results: Mapping[tuple[str, date], GateResult], page_folder: Path) -> tuple[Gate, ...]:
     """The grid of each entity that was judged at all; links are relative to the folder of the page."""
-    return tuple(_gate(entity, results, page_folder) for entity in ENTITIES if any(k[0] == entity for k in results))
+    return tuple(
+        _gate(entity, results, page_folder) for entity in registry().names if any(k[0] == entity for k in results)
+    )
 
 
 def _gate(entity: str, results: Mapping[tuple[str, date], GateResult], page_folder: Path) -> Gate:

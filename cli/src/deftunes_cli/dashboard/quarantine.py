@@ -18,8 +18,9 @@ from typing import Any
 import duckdb
 
 from deftunes_cli.dashboard.text import plural
-from deftunes_contract.entity import Entity, load
+from deftunes_contract.entity import Entity
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import load
 from deftunes_serving.verify.published_tables import SCHEMA, QuarantineKey
 
 MASK = "•••"

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from deftunes_cli.jobs.client import Json
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.names import clean_run_id
+from deftunes_contract.registry import registry
 
 STAGES = ("extract", "transform", "quality", "publish", "dbt", "maintain")
 API = frozenset({"users", "sessions"})
@@ -80,9 +80,9 @@ def job_request(stage: str, words: Sequence[str], start: str, end: str, run_id: 
 
 
 def _check_entities(stage: str, entities: tuple[str, ...]) -> None:
-    unknown = [entity for entity in entities if entity not in ENTITIES]
+    unknown = [entity for entity in entities if entity not in registry().names]
     if unknown or not entities:
-        raise UsageError(f"{stage}: expected {', '.join(ENTITIES)}, found {' '.join(unknown) or 'none'}")
+        raise UsageError(f"{stage}: expected {', '.join(registry().names)}, found {' '.join(unknown) or 'none'}")
     if stage == "extract" and len(entities) > 1:
         raise UsageError(f"extract has a pod per entity, found {' '.join(entities)}; make a job for each")
     if "songs" in entities and API & set(entities):

@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import registry
 
 
 class Guard(StrEnum):
@@ -64,10 +64,10 @@ class Allowance:
     def parse(cls, guard: Guard, text: str) -> Allowance:
         """Read `ENTITY` or `ENTITY:YYYY-MM`. Raises UsageError for an unknown entity or no month."""
         entity, colon, month = text.partition(":")
-        if entity not in ENTITIES:
+        if entity not in (names := registry().names):
             raise UsageError(
-                f"{guard.flag}: expected {METAVAR} with an entity of {', '.join(ENTITIES)}, found {text!r}; "
-                f"e.g. {guard.flag} {ENTITIES[0]}:2020-01"
+                f"{guard.flag}: expected {METAVAR} with an entity of {', '.join(names)}, found {text!r}; "
+                f"e.g. {guard.flag} {names[0]}:2020-01"
             )
         return cls(guard, entity, Interval.of_month(month, guard.flag).month if colon else None)
 

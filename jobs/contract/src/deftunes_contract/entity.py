@@ -1,31 +1,35 @@
-"""Typed reading of the data contracts (Open Data Contract Standard v3, `entities/*.yaml`).
+"""An entity: what its data contract says, as the few typed facts that stages need.
 
-The YAML is parsed and validated by the `open-data-contract-standard` package; this module turns it into the few
-facts that stages ask for. Every stage derives from here: Spark types, quarantine checks, expectation suites, dbt
-sources and the page docs/contracts.md.
+`contract_parser.py` makes entities from contracts (Open Data Contract Standard v3, YAML); `registry.py` holds them.
+Every stage derives from here: source and landing format, Spark types, quarantine checks, expectation suites, publish
+order, dbt sources and the page docs/contracts.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from open_data_contract_standard.model import (
-    DataQuality,
-    OpenDataContractStandard,
-    SchemaObject,
-    SchemaProperty,
-)
-
-from deftunes_contract.errors import UsageError
+from deftunes_contract.http_source import HttpSource
 from deftunes_contract.normalise import Step
+from deftunes_contract.postgres_source import PostgresSource
 
-ENTITIES = ("users", "sessions", "songs")
-"""What a pipeline carries; `quarantine` has a contract too but no source."""
+QUARANTINE = "quarantine"
+"""The table of refused records. It has a contract, but no source and no pipeline."""
+
+
+class Role(StrEnum):
+    """What an entity is in the star schema. Its rank is the publish order: what is looked up comes first."""
+
+    REFERENCE = "reference"
+    DIMENSION = "dimension"
+    FACT = "fact"
+
+    @property
+    def rank(self) -> int:
+        """Position in the publish order among entities that do not refer to each other."""
+        return list(Role).index(self)
 
 
 class Severity(StrEnum):
@@ -72,7 +76,7 @@ class Rule:
     columns: tuple[str, ...]
     parameters: dict[str, Any]
     description: str
-    original: bool
+    baseline: bool
 
     @property
     def column(self) -> str:
@@ -85,7 +89,8 @@ class Rule:
 class Field:
     """One column or record field. `type` is an Iceberg type name; `array` and `struct` have `children`.
 
-    normalise: what is done to a text before any rule looks at it, in this order.
+    normalise: what is done to a text before any rule looks at it, in this order. path: where in the record the value
+    of a column is, looked up in the exploded item first and then in the record: `price`, `user_location[3]`.
     """
 
     name: str
@@ -97,11 +102,18 @@ class Field:
     description: str
     children: tuple[Field, ...] = ()
     normalise: tuple[Step, ...] = ()
+    path: str = ""
 
 
 @dataclass(frozen=True)
 class Entity:
-    """One contract: the published table, the landed record, the rules."""
+    """One contract: the source, the landed record, the published table, the rules.
+
+    server: name of the source in `Registry.servers`; source: what is read from it; both are empty for the quarantine.
+    explode: the field of a record whose items are the rows of the table; None when a record is a row. amount: the
+    column with the money, if there is any. serving_table: for a fact, the dbt model whose rows and money must add up to
+    the published ones. digest: sha256 (hex) of the effective contract, overlays included.
+    """
 
     name: str
     version: str
@@ -119,6 +131,12 @@ class Entity:
     pipeline: str
     event_time: str | None
     amount: str | None
+    server: str
+    source: HttpSource | PostgresSource | None
+    explode: str | None
+    role: Role
+    serving_table: str | None
+    digest: str
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -126,7 +144,7 @@ class Entity:
         return tuple(column.name for column in self.columns if column.key)
 
     @property
-    def content(self) -> tuple[str, ...]:
+    def business_columns(self) -> tuple[str, ...]:
         """Columns that count when two states are compared: all but the audit columns."""
         return tuple(column.name for column in self.columns if not column.audit)
 
@@ -151,131 +169,3 @@ class Entity:
             if rule.id == rule_id:
                 return rule
         raise KeyError(f"{self.name} has no rule {rule_id!r}")
-
-
-@cache
-def load(name: str) -> Entity:
-    """Read one contract. Raises UsageError for an unknown entity, ValueError for a contract that breaks its form."""
-    source = files("deftunes_contract") / "entities" / f"{name}.yaml"
-    if not source.is_file():
-        raise UsageError(f"expected one of {', '.join(ENTITIES)}, found entity {name!r}")
-    document = OpenDataContractStandard.from_string(source.read_text(encoding="utf-8"))
-    table, *records = document.schema_ or []
-    facts = {p.property: p.value for p in document.customProperties or []}
-    columns = tuple(_field(p) for p in table.properties or [])
-    described = document.description
-    return Entity(
-        name=name,
-        version=document.version or "",
-        purpose=_text(described.purpose if described else None),
-        usage=_text(described.usage if described else None),
-        limitations=_text(described.limitations if described else None),
-        grain=_text(table.dataGranularityDescription),
-        columns=columns,
-        record=tuple(_field(p) for p in records[0].properties or []) if records else (),
-        record_name=_text(records[0].physicalName) if records else "",
-        rules=_rules(name, table, {column.name for column in columns}),
-        partition=tuple(p.name or "" for p in table.properties or [] if p.partitioned),
-        landing_folder=_text(facts.get("landingFolder")),
-        landing_format=_text(facts.get("landingFormat")),
-        pipeline=_text(facts.get("pipeline")),
-        event_time=facts.get("eventTime"),
-        amount=facts.get("amount"),
-    )
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _field(source: SchemaProperty) -> Field:
-    nested = source.properties or ([source.items] if source.items else [])
-    return Field(
-        name=_text(source.name),
-        type=_text(source.physicalType),
-        required=bool(source.required),
-        key=bool(source.primaryKey),
-        pii="pii" in (source.tags or []),
-        audit="audit" in (source.tags or []),
-        description=_text(source.description),
-        children=tuple(_field(child) for child in nested),
-        normalise=_steps(source),
-    )
-
-
-def _steps(source: SchemaProperty) -> tuple[Step, ...]:
-    """The steps of the custom property `normalise`, in the order in which they are applied."""
-    facts = {p.property: p.value for p in source.customProperties or []}
-    named: list[str] = list(facts.get("normalise") or [])
-    if unknown := set(named) - set(Step):
-        raise ValueError(f"column {source.name}: normalise knows {', '.join(Step)}, found {sorted(unknown)}")
-    if named and source.physicalType != "string":
-        raise ValueError(f"column {source.name}: only a string can be normalised, found {source.physicalType}")
-    return tuple(step for step in Step if step in named)
-
-
-def _rules(entity: str, table: SchemaObject, columns: set[str]) -> tuple[Rule, ...]:
-    texts = {p.name for p in table.properties or [] if p.physicalType == "string"}
-    rules = tuple(_rule(entity, quality, texts) for quality in table.quality or [])
-    ids = [rule.id for rule in rules]
-    if len(set(ids)) != len(ids):
-        raise ValueError(f"contract {entity}: two rules share an id: {sorted(i for i in ids if ids.count(i) > 1)}")
-    for rule in rules:
-        if unknown := set(rule.columns) - columns:
-            raise ValueError(f"contract {entity}: rule {rule.id} names unknown columns {sorted(unknown)}")
-    return rules
-
-
-def _rule(entity: str, quality: DataQuality, texts: Collection[str | None]) -> Rule:
-    where = f"contract {entity}: rule {quality.id!r}"
-    if not quality.id:
-        raise ValueError(f"contract {entity}: a rule has no id: {quality}")
-    try:
-        severity = Severity(quality.severity or "")
-    except ValueError:
-        raise ValueError(f"{where}: severity must be fail, quarantine or warn, found {quality.severity!r}") from None
-    kind, columns, parameters = _meaning(where, quality)
-    if kind == "complete" and columns[0] in texts and quality.metric == "nullValues":
-        parameters["blank"] = "allowed"
-    if severity is Severity.QUARANTINE and kind not in ROW_KINDS:
-        raise ValueError(f"{where}: kind {kind!r} judges the whole interval and cannot quarantine a row")
-    return Rule(
-        id=quality.id,
-        kind=kind,
-        severity=severity,
-        columns=columns,
-        parameters=parameters,
-        description=_text(quality.description),
-        original="original" in (quality.tags or []),
-    )
-
-
-def _meaning(where: str, quality: DataQuality) -> tuple[str, tuple[str, ...], dict[str, Any]]:
-    """Kind, columns and parameters of a standard library metric or of a `deftunes` custom rule."""
-    arguments: dict[str, Any] = dict(quality.arguments or {})
-    if quality.type == "custom" and isinstance(quality.implementation, dict):
-        arguments = dict(quality.implementation)
-        kind = str(arguments.pop("kind", ""))
-    elif quality.metric == "nullValues":
-        kind = "complete"
-    elif quality.metric == "missingValues":
-        if arguments.pop("missingValues", None) != [None, ""]:
-            raise ValueError(f'{where}: missingValues must be [null, ""]: null, or nothing that can be seen')
-        kind = "complete"
-    elif quality.metric == "duplicateValues":
-        kind = "unique"
-    elif quality.metric == "invalidValues" and "pattern" in arguments:
-        kind = "pattern"
-    elif quality.metric == "invalidValues" and "validValues" in arguments:
-        kind, arguments["values"] = "allowed", arguments.pop("validValues")
-    elif quality.metric == "invalidValues" and "minLength" in arguments:
-        kind, arguments["length"] = "length", arguments.pop("minLength")
-        if arguments.pop("maxLength", None) != arguments["length"]:
-            raise ValueError(f"{where}: minLength and maxLength must be equal")
-    else:
-        raise ValueError(f"{where}: unknown metric {quality.metric!r} or arguments {sorted(arguments)}")
-    if kind not in ROW_KINDS | INTERVAL_KINDS:
-        raise ValueError(f"{where}: unknown kind {kind!r}")
-    column = arguments.pop("column", None)
-    columns = tuple(arguments.pop("columns", [column] if column else []))
-    return kind, columns, arguments

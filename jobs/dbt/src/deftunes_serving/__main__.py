@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import structlog
 
 from deftunes_contract.allowances import GUARDS, add_allowances, allowances_of
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.interval import Interval, parse_day
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, new_parser, run_console, run_id_of, run_stage
 from deftunes_serving.build import BuildRequest, build
@@ -69,7 +69,7 @@ def work(argv: Sequence[str]) -> str:
         end=end,
         full_refresh=arguments.full_refresh,
         select=tuple(arguments.select),
-        allowances=allowances_of(arguments, ENTITIES, list(Interval.months(start, end))),
+        allowances=allowances_of(arguments, registry().names, list(Interval.months(start, end))),
     )
     with structlog.contextvars.bound_contextvars(run_id=run_id_of(arguments)):
         return build(from_environment(ServingSettings), request)

@@ -28,10 +28,11 @@ import structlog
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import registry
 from deftunes_serving.atomic_file import replace_on_success
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.departed import Departed, find_departed
-from deftunes_serving.lake_views import TABLES, quoted
+from deftunes_serving.lake_views import quoted
 from deftunes_serving.redshift import BUILDING, SERVING, build_lock, connect, has_public, query
 from deftunes_serving.redshift_publish import EVERYTHING, publish, relations_of
 from deftunes_serving.run_results import Outcome, raise_for_results, translate_errors
@@ -92,7 +93,7 @@ def build(settings: ServingSettings, request: BuildRequest) -> str:
     began = time.monotonic()
     if settings.target == "embedded":
         # read here, before dbt: an absent catalog is the commonest mistake and must not look like a dbt error
-        metadata_locations(settings, TABLES)
+        metadata_locations(settings, registry().tables)
         outcome, sales = _embedded(settings, request)
         place = _shown(settings)
     else:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 import duckdb
 import structlog
 
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected
+from deftunes_contract.registry import registry
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.lake_views import read_lake, read_metadata
 from deftunes_serving.run_results import error_class, translate_errors
@@ -33,10 +33,10 @@ def published_at(settings: ServingSettings) -> dict[str, datetime]:
 
     Raises UsageError or RetryableError as `lake_views.attach` does.
     """
-    locations = metadata_locations(settings, ENTITIES)
+    locations = metadata_locations(settings, registry().names)
     with duckdb.connect() as connection:
         read_lake(connection, locations)
-        return {name: _changed_at(connection, locations.get(name)) for name in ENTITIES}
+        return {name: _changed_at(connection, locations.get(name)) for name in registry().names}
 
 
 def _changed_at(connection: duckdb.DuckDBPyConnection, location: str | None) -> datetime:

@@ -12,10 +12,11 @@ import json
 import sys
 from collections.abc import Sequence
 
-from deftunes_contract.entity import ENTITIES, Entity, load
+from deftunes_contract.entity import Entity
 from deftunes_contract.normalise import LOWER_LETTERS, UPPER_LETTERS
+from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import from_environment
-from deftunes_serving.lake_views import SCHEMA, TABLES, sql_type
+from deftunes_serving.lake_views import SCHEMA, sql_type
 from deftunes_serving.settings import ProjectSettings
 
 HEAD = f"""\
@@ -84,7 +85,7 @@ def _table(entity: Entity) -> str:
 
 def _age(entity: Entity) -> str:
     """The quarantine changes only when something is set aside: how old it is says nothing."""
-    return "" if entity.name in ENTITIES else "freshness: null, "
+    return "" if entity.name in registry().names else "freshness: null, "
 
 
 def _text(text: str) -> str:
@@ -99,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     project = from_environment(ProjectSettings).dbt_project
     wanted = {
-        project / "models" / "staging" / "sources.yml": to_yaml([load(name) for name in TABLES]),
+        project / "models" / "staging" / "sources.yml": to_yaml([load(name) for name in registry().tables]),
         project / "macros" / "countries.sql": to_macro(load("users")),
     }
     if not arguments.check:

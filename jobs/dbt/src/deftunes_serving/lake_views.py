@@ -19,15 +19,14 @@ from urllib.parse import urlparse
 import duckdb
 
 from deftunes_contract.aws import aws_session
-from deftunes_contract.entity import ENTITIES, Entity, Field, load
+from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import RetryableError, StageError, UsageError
+from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.catalog import metadata_locations
 
 SCHEMA = "deftunes_transform"
 """Schema of the views; Redshift's external schema has the same name."""
-
-TABLES = (*ENTITIES, "quarantine")
 
 EXTENSIONS = ("avro", "iceberg")
 """In the order in which DuckDB can load them; `httpfs` comes before them where the lake is in S3."""
@@ -61,14 +60,14 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, databa
     Raises UsageError (catalog, credentials, extensions), RetryableError (nothing to connect to), StageError (a table
     that breaks its contract).
     """
-    locations = metadata_locations(settings, TABLES)
+    locations = metadata_locations(settings, registry().tables)
     read_lake(connection, locations)
     schema = SCHEMA
     if database is not None:
         connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {database}")
         schema = f"{database}.{SCHEMA}"
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    for name in TABLES:
+    for name in registry().tables:
         entity, location = load(name), locations.get(name)
         view = f"CREATE OR REPLACE VIEW {schema}.{identifier(name)} AS"
         try:

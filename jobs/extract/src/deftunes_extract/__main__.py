@@ -18,11 +18,11 @@ from contextlib import ExitStack, contextmanager
 import structlog
 
 from deftunes_contract.allowances import GUARDS, Guard, add_allowances, allowances_of
-from deftunes_contract.entity import ENTITIES, load
 from deftunes_contract.http_source import http_source
 from deftunes_contract.object_store import open_store
 from deftunes_contract.provisional import add_partial, running, utc_now
 from deftunes_contract.receipt import Receipt
+from deftunes_contract.registry import load, registry
 from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
@@ -39,7 +39,9 @@ _EXAMPLES = """\
 def work(argv: Sequence[str]) -> str:
     """Deliver the entities one after the other; one sentence about all. Raises StageError."""
     parser = new_parser("deftunes-extract", "Land one month of the shop's data, with a receipt.", _EXAMPLES)
-    parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
+    parser.add_argument(
+        "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=", ".join(registry().names)
+    )
     add_interval(parser)
     add_allowances(parser, *GUARDS["extract"])
     add_partial(parser)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from pydantic import TypeAdapter
 
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.object_store import open_store
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.jars import fetch_jars
@@ -20,7 +20,7 @@ from deftunes_lake.rollback import rollback
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.settings import JarSettings, SparkSettings
 from deftunes_lake.status import TableStatus, as_text, status
-from deftunes_lake.tables import QUARANTINE, ensure_tables
+from deftunes_lake.tables import ensure_tables
 
 EXAMPLES = """\
   deftunes-lake jars
@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("publish", help="make what the gates let through public")
     two = verbs.add_parser("rollback", help="show an interval as it was before it was last published")
     for verb in (one, two):
-        verb.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=", ".join(ENTITIES))
+        verb.add_argument(
+            "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=", ".join(registry().names)
+        )
         add_interval(verb)
     three = verbs.add_parser("maintain", help="compact, expire, remove orphan files; public rows stay the same")
     three.add_argument(
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-orphans",
         action="append",
         default=[],
-        choices=(*ENTITIES, QUARANTINE),
+        choices=registry().tables,
         metavar="TABLE",
         help="remove the orphan files of this table, however many they are; repeatable",
     )

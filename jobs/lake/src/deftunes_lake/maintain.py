@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from pyspark.sql import SparkSession
 
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import DataRejected, RetryableError
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.commit_retry import retry_on_conflict
 from deftunes_lake.folders import had_branch
@@ -24,7 +24,7 @@ from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.orphans import Orphans, call, find_orphans, remove_orphans, sql_timestamp
 from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
-from deftunes_lake.tables import QUARANTINE, table_name
+from deftunes_lake.tables import table_name
 
 LEAST_DAYS = 1
 """Younger snapshots and branches stay: all stages of a run together may take 14 hours (activeDeadlineSeconds in the
@@ -93,7 +93,7 @@ def maintain(
     if refused and not dry_run:
         raise DataRejected(_too_many_orphans(refused))
     done: list[MaintenanceResult] = []
-    for entity in (*ENTITIES, QUARANTINE):
+    for entity in registry().tables:
         name = table_name(settings, entity)
         try:
             result = _maintain(
@@ -112,7 +112,7 @@ def maintain(
 def _find_orphans(spark: SparkSession, settings: LakeSettings, older_than: datetime) -> dict[str, Orphans]:
     """Entity → its orphans; tables that are not there are left out."""
     found: dict[str, Orphans] = {}
-    for entity in (*ENTITIES, QUARANTINE):
+    for entity in registry().tables:
         name = table_name(settings, entity)
         try:
             load_table(spark, name)  # raises NoTable, where SQL would speak of its metadata table
@@ -133,7 +133,7 @@ def _too_many_orphans(refused: Mapping[str, Orphans]) -> str:
 
 
 def _check_idle(spark: SparkSession, settings: LakeSettings, old: datetime) -> None:
-    for entity in (*ENTITIES, QUARANTINE):
+    for entity in registry().tables:
         name = table_name(settings, entity)
         try:
             table = load_table(spark, name)

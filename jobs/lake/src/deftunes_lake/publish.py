@@ -24,7 +24,7 @@ import structlog
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from deftunes_contract.entity import Entity, load
+from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, RetryableError, StageError
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.interval import Interval
@@ -32,6 +32,7 @@ from deftunes_contract.layout import branch as branch_name
 from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore
+from deftunes_contract.registry import load
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.commit_retry import retry_on_conflict
 from deftunes_lake.engine_compat import check_engine_compatibility

@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pyspark.sql import SparkSession
 
-from deftunes_contract.entity import ENTITIES
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.snapshots import MAIN, Refs, refs_of, snapshot_of
-from deftunes_lake.tables import QUARANTINE, table_name
+from deftunes_lake.tables import table_name
 
 INTERVAL_TAGS = "interval_"
 BEFORE_TAGS = "before_"
@@ -68,7 +68,7 @@ class TableStatus(BaseModel):
 
 def status(spark: SparkSession, settings: LakeSettings) -> tuple[TableStatus, ...]:
     """The status of the entity tables and the quarantine."""
-    return tuple(_status(spark, table_name(settings, entity)) for entity in (*ENTITIES, QUARANTINE))
+    return tuple(_status(spark, table_name(settings, entity)) for entity in registry().tables)
 
 
 def _status(spark: SparkSession, name: str) -> TableStatus:

@@ -13,8 +13,9 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from deftunes_contract.entity import ENTITIES, Entity, Field, load
+from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import DataRejected, UsageError
+from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
 from deftunes_lake.commit_retry import retry_on_conflict
@@ -32,7 +33,6 @@ from deftunes_lake.types import column_sql, literal, quoted, spark_schema, spark
 
 __all__ = ["CATALOG", "ensure_tables", "spark_schema", "spark_type", "table_name"]
 
-QUARANTINE = "quarantine"
 PROPERTIES = {
     "format-version": "2",  # every reader reads v2 whole (engine_compat.py)
     "write.delete.mode": "copy-on-write",  # Spectrum pays for every delete file it has to merge
@@ -63,17 +63,16 @@ def table_name(settings: LakeSettings, entity: str) -> str:
     return f"{CATALOG}.{settings.database}.{entity}"
 
 
-def ensure_tables(
-    spark: SparkSession, settings: LakeSettings, names: Sequence[str] = (*ENTITIES, QUARANTINE)
-) -> tuple[str, ...]:
+def ensure_tables(spark: SparkSession, settings: LakeSettings, names: Sequence[str] | None = None) -> tuple[str, ...]:
     """Make the database and tables, each with a first snapshot; grow those that are there to their contracts.
 
+    names: entities; default: all tables of the registry.
     Any number of processes may do so at once. Returns what was done, one sentence each, nothing when all was as it
     should be. Raises UsageError when a folder holds a table that the catalog has lost, DataRejected when a table
     contradicts its contract, RetryableError when others kept winning.
     """
     done: list[str] = []
-    entities = [load(name) for name in names]
+    entities = [load(name) for name in (registry().tables if names is None else names)]
     # before anything is made: of a catalog that lost some of its tables, none may be made anew
     _check_not_lost(spark, settings, entities)
     for entity in entities:

@@ -80,7 +80,7 @@ class Skip(Exception):
 def common(rule: Rule, part: str = "") -> dict[str, Any]:
     """What every expectation carries: the rule it stands for, and how bad its failure is in GX's words."""
     return {
-        "meta": {"rule": rule.id, "severity": rule.severity.value, "original": rule.original, "kind": rule.kind},
+        "meta": {"rule": rule.id, "severity": rule.severity.value, "original": rule.baseline, "kind": rule.kind},
         "severity": FailureSeverity.WARNING if rule.severity is Severity.WARN else FailureSeverity.CRITICAL,
         "description": f"{rule.id} ({rule.severity.value}){part and f', {part}'}: {rule.description}",
     }

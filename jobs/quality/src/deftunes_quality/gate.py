@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from deftunes_contract.entity import load
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.gate import GateResult, write_gate_result
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import load
 from deftunes_lake.tables import table_name
 from deftunes_quality.decision import broken_gate
 from deftunes_quality.desk import Desk

@@ -17,11 +17,12 @@ import structlog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from deftunes_contract.entity import Entity, load
+from deftunes_contract.entity import Entity
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch as branch_name
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore
+from deftunes_contract.registry import load
 from deftunes_lake.iceberg_java import JAVA_ERRORS
 from deftunes_lake.staging import overwrite_where, write_to_branch
 from deftunes_lake.tables import table_name

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from deftunes_contract.entity import ENTITIES, load
+from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.lake_views import attach
 from deftunes_serving.verify.fingerprint import fingerprint
@@ -87,8 +87,8 @@ def contents(
 ) -> dict[str, TableHash]:
     """Fingerprints of the tables that exist; of quarantine only the rows of published runs."""
     found = {
-        entity: fingerprint(connection, f"{SCHEMA}.{entity}", load(entity).content)
-        for entity in ENTITIES
+        entity: fingerprint(connection, f"{SCHEMA}.{entity}", load(entity).business_columns)
+        for entity in registry().names
         if entity in tables
     }
     if "quarantine" in tables:

@@ -16,11 +16,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from deftunes_contract.entity import ENTITIES
 from deftunes_contract.errors import StageError
 from deftunes_contract.layout import interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import open_store
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.catalog import metadata_locations
 
@@ -40,7 +40,7 @@ def table_locations(settings: LakeSettings) -> dict[str, str]:
     """Table name → address of its current metadata file; empty while the lake has no catalog yet."""
     if not settings.is_glue and not Path(settings.catalog_file).is_file():
         return {}
-    return metadata_locations(settings, (*ENTITIES, "quarantine"))
+    return metadata_locations(settings, registry().tables)
 
 
 def read_metadata(location: str) -> Mapping[str, Any]:

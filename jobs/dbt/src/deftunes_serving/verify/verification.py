@@ -14,12 +14,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from deftunes_contract import layout
-from deftunes_contract.entity import ENTITIES, Entity, load
+from deftunes_contract.entity import Entity
 from deftunes_contract.errors import NothingToDo, RetryableError
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.provisional import utc_now
 from deftunes_contract.receipt import Receipt, find_receipt
+from deftunes_contract.registry import load, registry
 from deftunes_contract.retry import RetryPolicy
 from deftunes_contract.settings import LakeSettings
 from deftunes_serving.verify import published_tables, serving_tables
@@ -46,16 +47,17 @@ def verify(
     settings: LakeSettings,
     serving: Path,
     months: Collection[Interval] | None = None,
-    entities: Collection[str] = ENTITIES,
+    entities: Collection[str] | None = None,
 ) -> Verification:
     """Compare every hop of every delivered or published interval, and fingerprint every table.
 
     months: look at these intervals only, so that one month costs the same whatever the history; `tables` is then
-    empty and `items` and `total_sales` are those of the months. entities: look at these only. When a run publishes
+    empty and `items` and `total_sales` are those of the months. entities: look at these only; default: all. When a
+    run publishes
     meanwhile, it looks again. Raises NothingToDo when nothing was delivered or published, RetryableError when the lake
     changed every time or the serving file cannot be read.
     """
-    return RETRIES.call("verify", lambda: _look(settings, serving, months, entities))
+    return RETRIES.call("verify", lambda: _look(settings, serving, months, entities or registry().names))
 
 
 class _Moved(RetryableError):

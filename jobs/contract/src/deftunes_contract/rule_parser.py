@@ -1,0 +1,88 @@
+"""The quality rules of a contract: standard library metrics, and custom rules of the engine `deftunes`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from deftunes_contract.entity import INTERVAL_KINDS, ROW_KINDS, Field, Rule, Severity
+from deftunes_contract.yaml_document import Path, Problem, YamlDocument
+
+
+class _Fault(ValueError):
+    """What is wrong with a rule."""
+
+
+def parse_rules(document: YamlDocument, columns: Sequence[Field]) -> tuple[tuple[Rule, ...], list[Problem]]:
+    """The rules of the published table in file order, and what is wrong with others."""
+    rules: dict[str, Rule] = {}
+    problems = []
+    names = [column.name for column in columns]
+    texts = {column.name for column in columns if column.type == "string"}
+    tables = document.value.get("schema") or [{}]
+    for at, quality in enumerate(tables[0].get("quality") or []):
+        path: Path = ("schema", 0, "quality", at)
+        try:
+            rule = _rule(quality, names, texts)
+            if rule.id in rules:
+                raise _Fault("expected an id of its own, found that of another rule of this contract")
+            rules[rule.id] = rule
+        except _Fault as fault:
+            problems.append(document.problem(path, f"rule {quality.get('id')}: {fault}"))
+    return tuple(rules.values()), problems
+
+
+def _rule(quality: Mapping[str, Any], names: Collection[str], texts: Collection[str]) -> Rule:
+    if not quality.get("id"):
+        raise _Fault("expected an id, found none")
+    try:
+        severity = Severity(quality.get("severity") or "")
+    except ValueError:
+        raise _Fault(f"severity: expected {', '.join(Severity)}, found {quality.get('severity')!r}") from None
+    kind, columns, parameters = _parse_metric(quality)
+    if unknown := set(columns) - set(names):
+        raise _Fault(f"expected columns of the table ({', '.join(names)}), found {', '.join(sorted(unknown))}")
+    if kind == "complete" and columns[0] in texts and quality.get("metric") == "nullValues":
+        parameters["blank"] = "allowed"
+    if severity is Severity.QUARANTINE and kind not in ROW_KINDS:
+        raise _Fault(f"kind {kind} checks the whole interval and cannot quarantine a row: use fail or warn")
+    return Rule(
+        id=str(quality["id"]),
+        kind=kind,
+        severity=severity,
+        columns=columns,
+        parameters=parameters,
+        description=str(quality.get("description") or ""),
+        baseline="original" in (quality.get("tags") or []),
+    )
+
+
+def _parse_metric(quality: Mapping[str, Any]) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """Kind, columns and parameters of a standard library metric or of a `deftunes` custom rule."""
+    arguments: dict[str, Any] = dict(quality.get("arguments") or {})
+    metric = quality.get("metric")
+    if quality.get("type") == "custom" and isinstance(quality.get("implementation"), dict):
+        arguments = dict(quality["implementation"])
+        kind = str(arguments.pop("kind", ""))
+    elif metric == "nullValues":
+        kind = "complete"
+    elif metric == "missingValues":
+        if arguments.pop("missingValues", None) != [None, ""]:
+            raise _Fault('missingValues must be [null, ""]: null, or nothing that can be seen')
+        kind = "complete"
+    elif metric == "duplicateValues":
+        kind = "unique"
+    elif metric == "invalidValues" and "pattern" in arguments:
+        kind = "pattern"
+    elif metric == "invalidValues" and "validValues" in arguments:
+        kind, arguments["values"] = "allowed", arguments.pop("validValues")
+    elif metric == "invalidValues" and "minLength" in arguments:
+        kind, arguments["length"] = "length", arguments.pop("minLength")
+        if arguments.pop("maxLength", None) != arguments["length"]:
+            raise _Fault("minLength and maxLength must be equal")
+    else:
+        raise _Fault(f"unknown metric {metric!r} or arguments {', '.join(sorted(arguments)) or 'none'}")
+    if kind not in ROW_KINDS | INTERVAL_KINDS:
+        raise _Fault(f"unknown kind {kind!r}: expected {', '.join(sorted(ROW_KINDS | INTERVAL_KINDS))}")
+    column = arguments.pop("column", None)
+    return kind, tuple(arguments.pop("columns", [column] if column else [])), arguments
