@@ -9,7 +9,10 @@ keeps public names are made from this.
 from __future__ import annotations
 
 import argparse
+import io
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
@@ -29,6 +32,15 @@ class Command:
     def name(self) -> str:
         """As typed: `deftunes job run`."""
         return " ".join(self.words)
+
+    def help(self) -> str:
+        """What `--help` prints on a terminal of 100 columns without colours."""
+        script, *verbs = self.words
+        plain = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+        printed = io.StringIO()
+        with patch.dict(os.environ, plain), redirect_stdout(printed), suppress(SystemExit):
+            import_module(scripts()[script]).main([*verbs, "--help"])
+        return printed.getvalue()
 
 
 class _ParserFound(BaseException):

@@ -6,8 +6,6 @@ python -m deftunes_cli.generate_docs --check    exit 1 when one is not what the 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from deftunes_cli.command_tree import commands
 from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import ExitCode
 from deftunes_contract.registry import load, registry
@@ -37,40 +36,6 @@ A country is one of ISO 3166-1's officially assigned alpha-2 codes. Any other te
 rule `country_code_iso`, and shows under the country `unknown` in serving. `UK`, `EL` and `XK` are not assigned (the
 United Kingdom is `GB`, Greece `GR`, Kosovo has no code) and nobody guesses what they mean.
 """
-
-COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("deftunes",),
-    ("deftunes", "demo"),
-    ("deftunes", "run"),
-    ("deftunes", "verify"),
-    ("deftunes", "status"),
-    ("deftunes", "simulate"),
-    ("deftunes", "values"),
-    ("deftunes", "job", "run"),
-    ("deftunes", "job", "list"),
-    ("deftunes", "job", "logs"),
-    ("deftunes", "job", "cancel"),
-    ("deftunes", "airflow"),
-    ("deftunes", "airflow", "backfill"),
-    ("deftunes", "airflow", "trigger"),
-    ("deftunes", "airflow", "state"),
-    ("kubectl-deftunes",),
-    ("deftunes-extract",),
-    ("deftunes-transform",),
-    ("deftunes-quality",),
-    ("deftunes-lake",),
-    ("deftunes-lake", "publish"),
-    ("deftunes-lake", "rollback"),
-    ("deftunes-lake", "maintain"),
-    ("deftunes-lake", "status"),
-    ("deftunes-lake", "jars"),
-    ("deftunes-lake", "warm"),
-    ("deftunes-dbt",),
-    ("deftunes-dbt", "build"),
-    ("deftunes-simulator",),
-    ("deftunes-simulator", "serve"),
-    ("deftunes-simulator", "database"),
-)
 
 
 def contracts_page() -> str:
@@ -176,12 +141,9 @@ def commands_page() -> str:
     """Every command with the help it prints, and the exit codes."""
     lines = ["# Commands\n", "Exit codes of all of them ([stage-contract.md](stage-contract.md)):\n"]
     lines += [f"- {code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode]
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-    for command in COMMANDS:
-        call = [str(Path(sys.executable).parent / command[0]), *command[1:], "--help"]
-        told = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
-        text = "\n".join(line.rstrip() for line in told.stdout.strip().splitlines())
-        lines += [f"\n## {' '.join(command)}\n", "```text", text, "```"]
+    for command in commands():
+        text = "\n".join(line.rstrip() for line in command.help().strip().splitlines())
+        lines += [f"\n## {command.name}\n", "```text", text, "```"]
     return HEAD + "\n".join(lines) + "\n"
 
 
