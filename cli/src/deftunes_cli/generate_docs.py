@@ -117,6 +117,9 @@ def settings_page() -> str:
     lines = ["# Settings\n", "*Where* things are comes from the environment; *what and when* from arguments.\n"]
     lines += ["| variable | read by | default | meaning |", "| --- | --- | --- | --- |"]
     lines.append("| DEFTUNES_HOME | deftunes | `.deftunes` | where an embedded platform keeps its state |")
+    lines.append(
+        "| DEFTUNES_CONTRACTS | every command |  | folder or s3://bucket/prefix with more contracts and overlays |"
+    )
     seen: set[str] = set()
     for reader, kind in settings_classes():
         for field in kind.model_fields.values():
