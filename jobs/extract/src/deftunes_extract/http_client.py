@@ -236,7 +236,8 @@ class HttpReply:
 def open_client(source: HttpSource, settings: HttpServerSettings) -> Iterator[HttpClient]:
     """The one place where an HTTP client is made. Raises UsageError for wrong proxies, certificates and secrets."""
     register_userinfo(settings.url)
-    logging.getLogger("httpx").addFilter(_redact_record)  # it logs URLs, and a key may stand in the query
+    for name in ("httpx", "httpcore.http11"):  # they log URLs and headers, and a key may stand in a query
+        logging.getLogger(name).addFilter(_redact_record)
     with ExitStack() as stack:
         client = stack.enter_context(_new_client(httpx.URL(settings.url), source, settings))
 
