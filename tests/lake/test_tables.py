@@ -13,7 +13,7 @@ from lake_cases import JANUARY, LakeCase
 from pyspark.sql import SparkSession
 from pyspark.sql import types as t
 
-from deftunes_contract.entity import Entity, Field
+from deftunes_contract.entity import QUARANTINE, Entity, Field
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.registry import load, registry
 from deftunes_lake import tables as tables_module
@@ -21,7 +21,7 @@ from deftunes_lake.catalog import prepare_catalog_file
 from deftunes_lake.iceberg_java import load_table
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.snapshots import main_head
-from deftunes_lake.tables import QUARANTINE, ensure_tables, spark_schema, table_name
+from deftunes_lake.tables import ensure_tables, spark_schema, table_name
 
 ALL = registry().tables
 
