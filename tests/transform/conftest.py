@@ -24,10 +24,10 @@ from deftunes_contract.registry import load
 from deftunes_extract.metrics import Figures
 from deftunes_transform import json_parsing, sessions, songs, users
 from deftunes_transform.landing_reader import numbered
-from deftunes_transform.rules import RuleBook
+from deftunes_transform.rules import QuarantineRules
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
-JUDGES = {"users": users.judge, "sessions": sessions.judge, "songs": songs.judge}
+VALIDATORS = {"users": users.validate, "sessions": sessions.validate, "songs": songs.validate}
 TEXT = t.StructType([t.StructField("value", t.StringType())])
 
 
@@ -114,7 +114,7 @@ def line_of(record: Any) -> str:
 
 
 @dataclass
-class Court:
+class Validator:
     """Judges records without a lake."""
 
     spark: SparkSession
@@ -125,11 +125,11 @@ class Court:
 
     def frame(self, entity: str, records: Iterable[Any], interval: Interval = JANUARY) -> DataFrame:
         contract = load(entity)
-        book = RuleBook(contract, interval)
-        judged = JUDGES[entity](self.lines(records), contract, book)
-        return judged.withColumn("rules", f.split(book.names_of(f.col("broken")), ","))
+        rules = QuarantineRules(contract, interval)
+        validated = VALIDATORS[entity](self.lines(records), contract, rules)
+        return validated.withColumn("rules", f.split(rules.names_of(f.col("failed_rules")), ","))
 
-    def judge(self, entity: str, *records: Any, interval: Interval = JANUARY) -> list[Row]:
+    def validate(self, entity: str, *records: Any, interval: Interval = JANUARY) -> list[Row]:
         """Judged rows in the order of the records; `rules` are the ids of what a row breaks, [''] where nothing."""
         texts = [line_of(record) for record in records]
         assert len(set(texts)) == len(texts)
@@ -196,9 +196,9 @@ def samples() -> Samples:
 
 
 @pytest.fixture(scope="session")
-def court(spark: SparkSession) -> Court:
+def validator(spark: SparkSession) -> Validator:
     json_parsing.prepare(spark)
-    return Court(spark)
+    return Validator(spark)
 
 
 @pytest.fixture(scope="session")

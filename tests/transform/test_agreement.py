@@ -1,7 +1,7 @@
 """Extract counts what transform and verify find: whatever a source sends, every record ends published or quarantined.
 
-Records are mutated at random (the same ones in every run) and judged in a few batches; units and money must be those of
-extract's own figures, record by record, or a strange record would stop its whole month.
+Records are mutated at random (the same ones in every run) and validated in a few batches; units and money must be
+those of extract's own figures, record by record, or a strange record would stop its whole month.
 """
 
 from __future__ import annotations
@@ -94,15 +94,15 @@ def _refuse(constant: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def agree(court, figures_of) -> Callable[[str, list[str]], int]:
+def agree(validator, figures_of) -> Callable[[str, list[str]], int]:
     """Compares both counts for every line; returns how many units were quarantined."""
 
     def compare(entity: str, lines: list[str]) -> int:
         lines = sorted(set(lines))
         found: dict[int, list[Any]] = defaultdict(list)
-        for row in court.frame(entity, lines).collect():
+        for row in validator.frame(entity, lines).collect():
             found[row.line_hash].append(row)
-        hashes = {row.line: row.line_hash for row in court.lines(lines).collect()}
+        hashes = {row.line: row.line_hash for row in validator.lines(lines).collect()}
         assert len(hashes) == len(lines)
         for line in lines:
             rows = found[hashes[line]]
@@ -114,7 +114,7 @@ def agree(court, figures_of) -> Callable[[str, list[str]], int]:
             counted_again.add(iter([line.encode()]))
             assert counted_again.figures.units == figures["units"], line
             assert counted_again.figures.amount == figures["amount"], line
-        return sum(1 for rows in found.values() for row in rows if row.broken)
+        return sum(1 for rows in found.values() for row in rows if row.failed_rules)
 
     return compare
 

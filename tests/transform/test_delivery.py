@@ -8,8 +8,7 @@ import pytest
 
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.object_store import LocalStore
-from deftunes_contract.registry import load
-from deftunes_transform.delivery import accept, still_there
+from deftunes_transform.delivery import check_unchanged, open_delivery
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def objects(tmp_path: Path) -> list[Path]:
 
 
 def take(landing, verify: bool = True):
-    return accept(landing.store, load("users"), landing.interval, verify)
+    return open_delivery(landing.store, load("users"), landing.interval, verify)
 
 
 def test_a_delivery_is_the_receipts_objects_in_its_order(landing, samples, tmp_path: Path) -> None:
@@ -99,12 +98,12 @@ def test_a_lake_that_cannot_be_read_is_temporary(landing, samples, monkeypatch) 
 def test_a_delivery_that_was_replaced_meanwhile_is_noticed(landing, samples, tmp_path: Path) -> None:
     landing.land("users", [samples.user(1)])
     accepted = take(landing)
-    still_there(landing.store, accepted)
+    check_unchanged(landing.store, accepted)
     landing.land("users", [samples.user(2)])
     with pytest.raises(RetryableError, match="the receipt is another one"):
-        still_there(landing.store, accepted)
+        check_unchanged(landing.store, accepted)
     accepted = take(landing)
     for file in objects(tmp_path):
         file.unlink()
     with pytest.raises(RetryableError, match="is gone"):
-        still_there(landing.store, accepted)
+        check_unchanged(landing.store, accepted)

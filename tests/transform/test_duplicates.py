@@ -8,9 +8,8 @@ from functools import cache
 import pytest
 
 from deftunes_contract.interval import Interval
-from deftunes_contract.registry import load
-from deftunes_transform.duplicates import contested_hashes, settle, with_lines
-from deftunes_transform.rules import RuleBook
+from deftunes_transform.duplicates import deduplicate, find_duplicate_keys, with_lines
+from deftunes_transform.rules import QuarantineRules
 
 UNIQUE = {"users": "user_key_unique", "sessions": "session_item_unique", "songs": "track_key_unique"}
 
@@ -39,24 +38,24 @@ def records_with_rivals(entity: str, samples) -> list:
 
 
 @pytest.fixture(scope="module", params=list(UNIQUE))
-def settled(request, court, samples):
+def settled(request, validator, samples):
     """Judges, settles and gives back rows as comparable texts, for records in any order and partitioning."""
     entity = request.param
     contract = load(entity)
-    book = RuleBook(contract, Interval.parse("2020-01-01", "2020-02-01"))
+    rules = QuarantineRules(contract, Interval.parse("2020-01-01", "2020-02-01"))
 
     @cache
     def settle_all(order: int, partitions: int):
         records = records_with_rivals(entity, samples)
         random.Random(order).shuffle(records)
-        lines = court.lines(records).repartition(partitions)
+        lines = validator.lines(records).repartition(partitions)
         from deftunes_transform import sessions, songs, users
 
-        judge = {"users": users.judge, "sessions": sessions.judge, "songs": songs.judge}[entity]
-        judged = judge(lines, contract, book).localCheckpoint()
-        contested = contested_hashes(judged, contract)
-        rows = with_lines(settle(judged, contract, book, contested, contested.count()), lines).collect()
-        return entity, book, sorted(map(str, rows)), rows
+        judge = {"users": users.validate, "sessions": sessions.validate, "songs": songs.validate}[entity]
+        validated = judge(lines, contract, rules).localCheckpoint()
+        duplicated = find_duplicate_keys(validated, contract)
+        rows = with_lines(deduplicate(validated, contract, rules, duplicated, duplicated.count()), lines).collect()
+        return entity, rules, sorted(map(str, rows)), rows
 
     return settle_all
 
@@ -67,35 +66,37 @@ def test_the_same_row_is_kept_whatever_the_order_and_the_partitions(settled) -> 
 
 
 def test_one_good_row_a_key_is_left_and_the_others_carry_rule_and_line(settled) -> None:
-    entity, book, _, rows = settled(1, 1)
+    entity, rules, _, rows = settled(1, 1)
     key = load(entity).key
     items = 2 if entity == "sessions" else 1
-    kept = [tuple(row[name] for name in key) for row in rows if row.broken == 0]
+    kept = [tuple(row[name] for name in key) for row in rows if row.failed_rules == 0]
     assert len(kept) == len(set(kept)) == 4 * items
-    lost = [row for row in rows if row.broken and book.first(row.broken) == UNIQUE[entity]]
+    lost = [row for row in rows if row.failed_rules and rules.first(row.failed_rules) == UNIQUE[entity]]
     assert len(lost) == 3 * items
     assert len(rows) == 8 * items
-    assert all(row.line for row in rows if row.broken)
+    assert all(row.line for row in rows if row.failed_rules)
 
 
 def test_a_bad_row_does_not_compete(settled) -> None:
-    entity, book, _, rows = settled(1, 1)
-    bad = [row for row in rows if row.broken and book.first(row.broken) != UNIQUE[entity]]
+    entity, rules, _, rows = settled(1, 1)
+    bad = [row for row in rows if row.failed_rules and rules.first(row.failed_rules) != UNIQUE[entity]]
     assert len(bad) == (2 if entity == "sessions" else 1)
-    assert all(UNIQUE[entity] not in book.names(row.broken) for row in bad)
+    assert all(UNIQUE[entity] not in rules.names(row.failed_rules) for row in bad)
 
 
-def test_keys_of_one_record_each_are_not_contested(court, samples) -> None:
+def test_keys_of_one_record_each_are_not_contested(validator, samples) -> None:
     contract = load("sessions")
-    frame = court.frame("sessions", [samples.session(1), samples.session(2), samples.session(3, items=[]), "x", "y"])
-    assert contested_hashes(frame, contract).count() == 0
+    frame = validator.frame(
+        "sessions", [samples.session(1), samples.session(2), samples.session(3, items=[]), "x", "y"]
+    )
+    assert find_duplicate_keys(frame, contract).count() == 0
 
 
-def test_sessions_that_share_no_item_keep_both(court, samples) -> None:
+def test_sessions_that_share_no_item_keep_both(validator, samples) -> None:
     contract = load("sessions")
     bad, good = samples.item(price=None), samples.item()
-    frame = court.frame("sessions", [samples.session(1, items=[bad, good]), samples.session(1, items=[good, bad])])
-    book = RuleBook(contract, Interval.parse("2020-01-01", "2020-02-01"))
-    contested = contested_hashes(frame, contract)
-    rows = settle(frame, contract, book, contested, contested.count()).collect()
-    assert sorted(row.item_no for row in rows if row.broken == 0) == [0, 1]
+    frame = validator.frame("sessions", [samples.session(1, items=[bad, good]), samples.session(1, items=[good, bad])])
+    rules = QuarantineRules(contract, Interval.parse("2020-01-01", "2020-02-01"))
+    duplicated = find_duplicate_keys(frame, contract)
+    rows = deduplicate(frame, contract, rules, duplicated, duplicated.count()).collect()
+    assert sorted(row.item_no for row in rows if row.failed_rules == 0) == [0, 1]

@@ -23,9 +23,9 @@ def _as_in_production(spark):
 
 
 @pytest.fixture(params=["users", "sessions", "songs"])
-def plan(request, court, samples):
+def plan(request, validator, samples):
     record = {"users": samples.user, "sessions": samples.session, "songs": samples.song}[request.param]()
-    return court.frame(request.param, [record]).drop("rules")._jdf.queryExecution()
+    return validator.frame(request.param, [record]).drop("rules")._jdf.queryExecution()
 
 
 def test_generated_methods_are_small_enough_to_be_compiled(plan) -> None:
@@ -42,8 +42,8 @@ def test_no_row_leaves_the_jvm_and_none_is_moved(plan) -> None:
     assert not re.findall(r"Python|Exchange|Sort\b", text)
 
 
-def test_a_record_is_parsed_once(court, samples) -> None:
-    text = court.frame("sessions", [samples.session()])._jdf.queryExecution().executedPlan().toString()
+def test_a_record_is_parsed_once(validator, samples) -> None:
+    text = validator.frame("sessions", [samples.session()])._jdf.queryExecution().executedPlan().toString()
     whole = [
         line
         for line in text.splitlines()

@@ -9,8 +9,7 @@ import pytest
 
 from deftunes_contract.entity import Severity
 from deftunes_contract.interval import Interval
-from deftunes_contract.registry import load, registry
-from deftunes_transform.rules import RuleBook, strict
+from deftunes_transform.rules import QuarantineRules, anchor_end
 
 UPPER = "ABCDEF00-0000-4000-8000-000000000001"
 BAD_USERS = {
@@ -62,8 +61,8 @@ def quarantine_rules(entity: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def broken(court, samples):
-    """Rule id → what the bad row of that rule breaks, by entity; two rows of one key make the one of `unique`."""
+def broken(validator, samples):
+    """Rule id → the rules that its bad row fails, by entity; two rows of one key make the one of `unique`."""
     cases = {
         "users": {rule: samples.user(9, **change) for rule, change in BAD_USERS.items()},
         "sessions": {rule: samples.session(9, **change) for rule, change in BAD_SESSIONS.items()}
@@ -72,9 +71,9 @@ def broken(court, samples):
     }
     found = {}
     for entity, bad in cases.items():
-        judged = court.judge(entity, *bad.values())
-        texts = {row.line_hash: row.rules for row in judged}
-        hashes = [row.line_hash for row in court.lines(bad.values()).collect()]
+        validated = validator.validate(entity, *bad.values())
+        texts = {row.line_hash: row.rules for row in validated}
+        hashes = [row.line_hash for row in validator.lines(bad.values()).collect()]
         found[entity] = {rule: texts[line_hash] for rule, line_hash in zip(bad, hashes, strict=True)}
     return found
 
@@ -89,43 +88,43 @@ def test_every_quarantine_rule_is_tripped_by_its_own_bad_row(broken, entity: str
     assert found == expected if rule not in ALONE else rule in found, found
 
 
-@pytest.mark.parametrize("entity", registry().names)
-def test_a_valid_record_breaks_nothing_and_keeps_no_line(court, samples, entity: str) -> None:
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_a_valid_record_breaks_nothing_and_keeps_no_line(validator, samples, entity: str) -> None:
     record = {"users": samples.user, "sessions": samples.session, "songs": samples.song}[entity]()
-    rows = court.judge(entity, record)
+    rows = validator.validate(entity, record)
     assert rows
-    assert all(row.broken == 0 and row.rules == [""] and row.line is None for row in rows)
+    assert all(row.failed_rules == 0 and row.rules == [""] and row.line is None for row in rows)
 
 
 def test_conform_is_the_first_rule_and_the_others_keep_the_contracts_order() -> None:
-    for entity in registry().names:
-        ids = [rule.id for rule in RuleBook(load(entity), Interval(date(2020, 1, 1), date(2020, 2, 1))).rules]
+    for entity in ENTITIES:
+        ids = [rule.id for rule in QuarantineRules(load(entity), Interval(date(2020, 1, 1), date(2020, 2, 1))).rules]
         assert ids[0] == f"{entity}_conform"
         assert ids[1:] == [rule for rule in quarantine_rules(entity) if rule != f"{entity}_conform"]
 
 
-def test_a_row_is_filed_under_its_first_rule_and_all_are_named(court, samples) -> None:
+def test_a_row_is_filed_under_its_first_rule_and_all_are_named(validator, samples) -> None:
     bad = samples.item(price=2.5, currency="EUR", song_id=None)
-    (row,) = court.judge("sessions", samples.session(items=[bad], user_id=None))
+    (row,) = validator.validate("sessions", samples.session(items=[bad], user_id=None))
     assert row.rules == ["user_id_complete", "song_id_complete", "price_max", "currency_known"]
 
 
-def test_rules_of_severity_warn_hold_nothing_back(court, samples) -> None:
-    (user,) = court.judge("users", samples.user(user_location=["1", "2", "P", "france", "Z"]))
-    (item,) = court.judge("sessions", samples.session(items=[samples.item(liked=None, artist_id=None)]))
-    (song,) = court.judge("songs", samples.song(title=None, year="-5", song_id="so0000000000000001"))
-    assert user.broken == item.broken == song.broken == 0
+def test_rules_of_severity_warn_hold_nothing_back(validator, samples) -> None:
+    (user,) = validator.validate("users", samples.user(user_location=["1", "2", "P", "france", "Z"]))
+    (item,) = validator.validate("sessions", samples.session(items=[samples.item(liked=None, artist_id=None)]))
+    (song,) = validator.validate("songs", samples.song(title=None, year="-5", song_id="so0000000000000001"))
+    assert user.failed_rules == item.failed_rules == song.failed_rules == 0
 
 
-def test_patterns_hold_to_the_end_of_the_text(court, samples) -> None:
-    (row,) = court.judge("sessions", samples.session(items=[samples.item(song_id="TR0000000000000001\n")]))
+def test_patterns_hold_to_the_end_of_the_text(validator, samples) -> None:
+    (row,) = validator.validate("sessions", samples.session(items=[samples.item(song_id="TR0000000000000001\n")]))
     assert row.rules == ["song_id_track"]
-    assert strict(r"^a$") == r"^a\z"
-    assert strict(r"^a\$") == r"^a\$"
+    assert anchor_end(r"^a$") == r"^a\z"
+    assert anchor_end(r"^a\$") == r"^a\$"
 
 
-def test_lengths_count_characters_not_bytes(court, samples) -> None:
-    (row,) = court.judge("songs", samples.song(track_id="TR" + "é" * 16))
+def test_lengths_count_characters_not_bytes(validator, samples) -> None:
+    (row,) = validator.validate("songs", samples.song(track_id="TR" + "é" * 16))
     assert row.rules == ["track_id_shape"]
 
 
@@ -134,14 +133,14 @@ def test_more_rules_than_bits_are_refused() -> None:
     rule = contract.rule("user_id_complete")
     many = replace(contract, rules=tuple(replace(rule, id=f"r{number}") for number in range(64)))
     with pytest.raises(ValueError, match="at most 63"):
-        RuleBook(many, Interval(date(2020, 1, 1), date(2020, 2, 1)))
+        QuarantineRules(many, Interval(date(2020, 1, 1), date(2020, 2, 1)))
 
 
 def test_bits_name_rules_both_ways() -> None:
-    book = RuleBook(load("sessions"), Interval(date(2020, 1, 1), date(2020, 2, 1)))
-    rules = [book.rules[0], book.rules[3], book.rules[-1]]
-    broken = sum(book.bit(rule) for rule in rules)
-    assert book.names(broken) == [rule.id for rule in rules]
-    assert book.first(broken) == book.rules[0].id
-    with pytest.raises(ValueError, match="good row"):
-        book.names(0)
+    rules = QuarantineRules(load("sessions"), Interval(date(2020, 1, 1), date(2020, 2, 1)))
+    chosen = [rules.rules[0], rules.rules[3], rules.rules[-1]]
+    failed = sum(rules.bit(rule) for rule in chosen)
+    assert rules.names(failed) == [rule.id for rule in chosen]
+    assert rules.first(failed) == rules.rules[0].id
+    with pytest.raises(ValueError, match="valid row"):
+        rules.names(0)

@@ -26,7 +26,7 @@ from deftunes_transform.settings import TransformSettings
 NUMBERS = itertools.count(1)
 
 
-class Workshop:
+class TransformCase:
     """A database and a landing zone of one's own."""
 
     def __init__(self, spark: SparkSession, settings: TransformSettings, landing) -> None:
@@ -58,23 +58,23 @@ def settings(spark_settings) -> TransformSettings:
 
 
 @pytest.fixture
-def shop(spark, settings, new_landing, tmp_path: Path) -> Workshop:
-    return Workshop(spark, settings, new_landing(open_store(str(tmp_path / "a [lake] {with} spaces"))))
+def shop(spark, settings, new_landing, tmp_path: Path) -> TransformCase:
+    return TransformCase(spark, settings, new_landing(open_store(str(tmp_path / "a [lake] {with} spaces"))))
 
 
 @pytest.fixture
-def environment(spark, settings, monkeypatch, new_landing) -> Iterator[Workshop]:
+def environment(spark, settings, monkeypatch, new_landing) -> Iterator[TransformCase]:
     """The same by environment, for the entry point; the landing zone is the session's lake."""
     for name, value in settings.model_dump(by_alias=True).items():
         if value not in (None, "") and name.startswith("DEFTUNES_"):
             monkeypatch.setenv(name, str(value))
-    shop = Workshop(spark, settings, new_landing(open_store(settings.lake)))
+    shop = TransformCase(spark, settings, new_landing(open_store(settings.lake)))
     yield shop
     for path in list(shop.landing.store.list("landing_zone")):
         shop.landing.store.delete(path)
 
 
-def test_good_rows_are_staged_in_the_contracts_columns_and_types(shop: Workshop, samples) -> None:
+def test_good_rows_are_staged_in_the_contracts_columns_and_types(shop: TransformCase, samples) -> None:
     shop.landing.land("sessions", [samples.session(1)], [samples.session(2)])
     shop.landing.land("users", [samples.user(1)])
     shop.landing.land("songs", [samples.song(1)])
@@ -96,7 +96,7 @@ def test_good_rows_are_staged_in_the_contracts_columns_and_types(shop: Workshop,
     assert shop.snapshots("quarantine") == 1  # the first, empty one: nothing was written
 
 
-def test_bad_rows_are_quarantined_whole_with_rule_reason_and_money(shop: Workshop, samples) -> None:
+def test_bad_rows_are_quarantined_whole_with_rule_reason_and_money(shop: TransformCase, samples) -> None:
     items = [samples.item(1), samples.item(2, price=2.5, currency="EUR"), samples.item(3, price="1.03")]
     mixed, empty = samples.session(1, items=items), samples.session(2, items=[])
     made = shop.landing.land("sessions", [mixed, empty, "null", samples.session(3)])
@@ -127,7 +127,7 @@ def test_bad_rows_are_quarantined_whole_with_rule_reason_and_money(shop: Worksho
     assert len(shop.quarantined()) == 4
 
 
-def test_copies_of_a_session_are_quarantined_with_their_line(shop: Workshop, samples) -> None:
+def test_copies_of_a_session_are_quarantined_with_their_line(shop: TransformCase, samples) -> None:
     first, second = samples.session(1, user_agent="a"), samples.session(1, user_agent="b")
     shop.landing.land("sessions", [first, samples.session(2)], [second, first])
     summary = shop.run("sessions").summary
@@ -139,7 +139,7 @@ def test_copies_of_a_session_are_quarantined_with_their_line(shop: Workshop, sam
     assert all(row.raw_record for row in shop.quarantined())
 
 
-def test_an_empty_delivery_empties_the_partition(shop: Workshop, samples) -> None:
+def test_an_empty_delivery_empties_the_partition(shop: TransformCase, samples) -> None:
     shop.landing.land("users", [samples.user(1)])
     shop.run("users")
     shop.landing.land("users")
@@ -148,7 +148,7 @@ def test_an_empty_delivery_empties_the_partition(shop: Workshop, samples) -> Non
     assert shop.staged("users") == []
 
 
-def test_a_rerun_replaces_and_another_run_stands_beside(shop: Workshop, samples) -> None:
+def test_a_rerun_replaces_and_another_run_stands_beside(shop: TransformCase, samples) -> None:
     shop.landing.land("users", [samples.user(1), samples.user(2, user_name=None)])
     shop.run("users")
     shop.run("users")
@@ -163,14 +163,14 @@ def test_a_rerun_replaces_and_another_run_stands_beside(shop: Workshop, samples)
     assert len(shop.staged("users", "r2")) == 1
 
 
-def test_a_month_of_nothing_but_bad_records_does_not_fail(shop: Workshop, samples) -> None:
+def test_a_month_of_nothing_but_bad_records_does_not_fail(shop: TransformCase, samples) -> None:
     shop.landing.land("users", [samples.user(n, user_since=5) for n in range(20)])
     summary = shop.run("users").summary
     assert (summary.rows, summary.quarantined_units) == (0, 20)
 
 
 @pytest.mark.parametrize("lie", [{"units": 3}, {"amount": Decimal("2.03")}, {"records": 2}])
-def test_what_does_not_add_up_is_refused_before_anything_is_written(shop: Workshop, samples, lie) -> None:
+def test_what_does_not_add_up_is_refused_before_anything_is_written(shop: TransformCase, samples, lie) -> None:
     shop.landing.land("sessions", [samples.session(1, items=[samples.item(), samples.item(price=5)])], **lie)
     with pytest.raises(DataRejected, match="does not add up: expected .* found 1 records of 2 units worth 6.03"):
         shop.run("sessions")
@@ -178,7 +178,7 @@ def test_what_does_not_add_up_is_refused_before_anything_is_written(shop: Worksh
     assert shop.quarantined() == []
 
 
-def test_nothing_is_staged_when_the_quarantine_cannot_be_written(shop: Workshop, samples, monkeypatch) -> None:
+def test_nothing_is_staged_when_the_quarantine_cannot_be_written(shop: TransformCase, samples, monkeypatch) -> None:
     def fail(*_: object) -> None:
         raise RetryableError("the quarantine is not there")
 
@@ -189,7 +189,7 @@ def test_nothing_is_staged_when_the_quarantine_cannot_be_written(shop: Workshop,
     assert branch_head(shop.spark, shop.table("users"), "run_r1_20200201") is None
 
 
-def test_a_delivery_replaced_while_it_is_read_is_temporary(shop: Workshop, samples, monkeypatch) -> None:
+def test_a_delivery_replaced_while_it_is_read_is_temporary(shop: TransformCase, samples, monkeypatch) -> None:
     shop.landing.land("users", [samples.user(1)])
     read = run.read_lines
 
@@ -205,14 +205,14 @@ def test_a_delivery_replaced_while_it_is_read_is_temporary(shop: Workshop, sampl
         shop.run("users")
 
 
-def test_rows_are_let_go_after_the_run(shop: Workshop, samples) -> None:
+def test_rows_are_let_go_after_the_run(shop: TransformCase, samples) -> None:
     held_before = shop.spark.sparkContext._jsc.getPersistentRDDs().size()
     shop.landing.land("users", [samples.user(1)])
     shop.run("users")
     assert shop.spark.sparkContext._jsc.getPersistentRDDs().size() == held_before
 
 
-def test_the_entry_point_stages_all_that_is_asked_for(environment: Workshop, samples) -> None:
+def test_the_entry_point_stages_all_that_is_asked_for(environment: TransformCase, samples) -> None:
     environment.landing.land("users", [samples.user(1)])
     environment.landing.land("sessions", [samples.session(1)])
     said = work(["users", "sessions", "users", "--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "A:1"])
@@ -224,7 +224,7 @@ def test_the_entry_point_stages_all_that_is_asked_for(environment: Workshop, sam
     assert len(environment.staged("sessions", own)) == 2
 
 
-def test_the_entry_point_maps_ends_to_exit_codes(environment: Workshop, samples, capsys) -> None:
+def test_the_entry_point_maps_ends_to_exit_codes(environment: TransformCase, samples, capsys) -> None:
     month = ["--start", "2020-01-01", "--end", "2020-02-01"]
     assert main(["users", *month]) == ExitCode.TEMPORARY  # nothing was delivered
     made = environment.landing.land("users", [samples.user(1)])

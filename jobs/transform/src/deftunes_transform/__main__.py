@@ -1,7 +1,7 @@
 """Stage transform: landing zone → Iceberg tables, each interval on the branch of its run, bad rows in quarantine.
 
 Data flow: landing_zone/…/ingest_on=D/ + receipt → lake.deftunes_transform.<entity>, branch run_<run id>_<YYYYMMDD>, and
-lake.deftunes_transform.quarantine. What protects its output: nobody reads that branch until a gate has judged it and
+lake.deftunes_transform.quarantine. What protects its output: nobody reads that branch until a gate has validated it and
 deftunes-lake has published it; the same arguments give the same branch, twice or after a kill. Run alone:
 `deftunes-transform users sessions --start 2020-01-01 --end 2020-02-01`.
 """
@@ -17,7 +17,7 @@ from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.tables import ensure_tables
-from deftunes_transform.run import say, transform
+from deftunes_transform.run import log_result, transform
 from deftunes_transform.settings import TransformSettings
 
 STAGE = "deftunes-transform"
@@ -43,9 +43,9 @@ def work(argv: Sequence[str]) -> str:
     sentences = []
     for entity in entities:
         began = time.monotonic()
-        staged = transform(spark, settings, store, entity, interval, run_id)
-        say(staged, time.monotonic() - began)
-        sentences.append(str(staged))
+        result = transform(spark, settings, store, entity, interval, run_id)
+        log_result(result, time.monotonic() - began)
+        sentences.append(str(result))
     return "; ".join(sentences)
 
 

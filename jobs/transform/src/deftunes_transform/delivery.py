@@ -1,7 +1,7 @@
 """A delivery, accepted: the receipt, and the proof that what lies in the landing zone is what was delivered.
 
 Data flow: landing zone → receipt → names of the objects to read. Objects are named by their content, so a delivery that
-passed cannot change under a reader; it can only be replaced, and `still_there` tells.
+passed cannot change under a reader; it can only be replaced, and `check_unchanged` tells.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Delivery:
     uris: tuple[str, ...]
 
 
-def accept(store: ObjectStore, entity: Entity, interval: Interval, verify: bool) -> Delivery:
+def open_delivery(store: ObjectStore, entity: Entity, interval: Interval, verify: bool) -> Delivery:
     """The delivery of an interval.
 
     verify: compare size and sha256 of every object, else only that it is there. Raises RetryableError when nothing was
@@ -54,7 +54,7 @@ def accept(store: ObjectStore, entity: Entity, interval: Interval, verify: bool)
         return Delivery(entity, interval, found, tuple(store.uri(f"{folder}/{o.name}") for o in found.objects))
 
 
-def still_there(store: ObjectStore, accepted: Delivery) -> None:
+def check_unchanged(store: ObjectStore, accepted: Delivery) -> None:
     """Raises RetryableError when the delivery was replaced or lost an object since it was accepted."""
     entity, interval = accepted.entity, accepted.interval
     with _reading(store, entity, interval):

@@ -1,6 +1,6 @@
 """Judged rows, computed once: counting them, quarantining and staging them must not parse a delivery three times.
 
-Data flow: frame → the same frame, whose rows stay in memory (or on disk, where memory ends) as long as it is held.
+Data flow: frame → the same frame, whose rows stay in memory (or on disk, where memory ends) within the block.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from deftunes_lake.settings import SparkSettings
 
 
 @contextmanager
-def held(frame: DataFrame, settings: SparkSettings) -> Iterator[DataFrame]:
+def cached(frame: DataFrame, settings: SparkSettings) -> Iterator[DataFrame]:
     """A frame whose rows are kept after they were computed for the first time, and let go at the end."""
     if settings.is_local:
         # keeps rows as they are; Spark's cache builds columns first, which costs as much as parsing. It forgets how

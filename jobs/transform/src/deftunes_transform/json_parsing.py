@@ -47,7 +47,7 @@ def prepare(spark: SparkSession) -> None:
     spark.conf.set("spark.sql.variant.allowDuplicateKeys", "true")
 
 
-def storable(line: Column) -> Column:
+def escape_lone_surrogates(line: Column) -> Column:
     """The line with every escaped character that no table can hold (half a surrogate pair) made a NUL; null if plain.
 
     Java would put a question mark in its place, and nobody would know.
@@ -58,7 +58,7 @@ def storable(line: Column) -> Column:
 
 
 def escapes_nul(stored: Column) -> Column:
-    """Whether what `storable` gave has an escaped NUL anywhere, so that texts must be looked at."""
+    """Whether what `escape_lone_surrogates` gave has an escaped NUL anywhere, so that texts must be looked at."""
     return stored.isNotNull() & stored.contains("\\u0000")
 
 
@@ -70,12 +70,12 @@ def parsed(text: Column, schema: t.StructType) -> Column:
     return _read(text, schema, OPTIONS)
 
 
-def apart(text: Column, field: str) -> Column:
+def parse_as_variant(text: Column, field: str) -> Column:
     """The same with one field, taken as it is (a variant), so that nothing is unreadable but what is no JSON."""
     return _read(text, t.StructType([t.StructField(field, t.VariantType())]), _VARIANT_OPTIONS)
 
 
-def no_object(parsed: Column) -> Column:
+def is_malformed(parsed: Column) -> Column:
     """Whether a text that was `parsed` or taken `apart` gave no record that was read in full."""
     return parsed["record"].isNull() | parsed[UNREADABLE].isNotNull()
 
@@ -86,7 +86,7 @@ def _read(text: Column, schema: t.StructType, options: dict[str, str]) -> Column
     return f.from_json(f.concat(f.lit('{"record":'), text, f.lit("}")), around, options)
 
 
-def free_texts(entity: Entity, names: Iterable[str]) -> list[str]:
+def unconstrained_text_columns(entity: Entity, names: Iterable[str]) -> list[str]:
     """Those of these columns that may hold any text: no quarantine rule holds them to a pattern or to a list.
 
     Only they need a look at what JSON had there; an object or a NUL in the others breaks their rule anyway.
@@ -97,17 +97,17 @@ def free_texts(entity: Entity, names: Iterable[str]) -> list[str]:
     return [name for name in names if name in texts - bound]
 
 
-def looks_structured(texts: Sequence[Column]) -> Column:
+def may_be_nested(texts: Sequence[Column]) -> Column:
     """Whether any of these texts begins like an object or an array, which only a look at the record can decide."""
     return reduce(or_, (f.ascii(text).isin(*_OPENING) for text in texts), f.lit(False))
 
 
-def is_structure(value: Column) -> Column:
+def is_nested_value(value: Column) -> Column:
     """Whether a variant is an object or an array itself."""
     return f.schema_of_variant(value).rlike(r"\A(?:OBJECT|ARRAY)<")
 
 
-def structured(value: Column, names: Sequence[str]) -> Column:
+def is_nested(value: Column, names: Sequence[str]) -> Column:
     """Whether a variant has an object or an array in any of these fields; null where it is no object."""
     # one look at the whole shape, OBJECT<name: STRING, …>, keeps the generated code small
     return f.schema_of_variant(value).rlike(rf"[<\s](?:{'|'.join(names)}): (?:OBJECT|ARRAY)<")
@@ -118,6 +118,6 @@ def has_nul(texts: Sequence[Column]) -> Column:
     return f.concat_ws("", *texts).contains(_NUL)
 
 
-def origin(bad: Column) -> list[Column]:
-    """What every judged row keeps of its landed line: a hash of it, and the line itself where the row is bad."""
+def raw_line_columns(bad: Column) -> list[Column]:
+    """What every validated row keeps of its landed line: a hash of it, and the line itself where the row is bad."""
     return [f.col("line_hash"), f.when(bad, f.col("line")).alias("line")]

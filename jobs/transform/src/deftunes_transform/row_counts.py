@@ -1,7 +1,7 @@
 """What became of a delivery, counted: good rows, quarantined units by rule, money on both sides.
 
-Data flow: judged rows → one small aggregation → `Census`. `reconcile` compares it with the receipt, so that a row or a
-cent that went missing on the way stops the run before anything is staged.
+Data flow: validated rows → one small aggregation → `RowCounts`. `reconcile` compares it with the receipt, so that a row
+or a cent that went missing on the way stops the run before anything is staged.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pyspark.sql import functions as f
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.receipt import Receipt
-from deftunes_transform.rules import GOOD, RuleBook
+from deftunes_transform.rules import VALID, QuarantineRules
 
 _NO_MONEY = Decimal("0.00")
 
 
 @dataclass(frozen=True)
-class Census:
-    """Figures of judged rows. Amounts are None for entities without money; rules: units by the rule that files them."""
+class RowCounts:
+    """Counts of validated rows. Amounts: None without money. rules: units by the rule they are filed under."""
 
     records: int
     rows: int
@@ -35,15 +35,15 @@ class Census:
 
 
 def first_of_record(entity: Entity) -> str:
-    """SQL condition that one judged row of every landed record meets."""
+    """SQL condition that one validated row of every landed record meets."""
     return "item_no IS NULL OR item_no = 0" if "item_no" in entity.key else "true"
 
 
-def count(judged: DataFrame, entity: Entity, book: RuleBook) -> Census:
-    """Count judged rows, in one Spark job. Every row stands for one unit."""
+def count_rows(validated: DataFrame, entity: Entity, rules: QuarantineRules) -> RowCounts:
+    """Count validated rows, in one Spark job. Every row stands for one unit."""
     amount = f.sum(entity.amount) if entity.amount else f.lit(None)
     groups = (
-        judged.groupBy("broken")
+        validated.groupBy("failed_rules")
         .agg(
             f.count("*").alias("units"),
             f.count_if(f.expr(first_of_record(entity))).alias("records"),
@@ -51,40 +51,40 @@ def count(judged: DataFrame, entity: Entity, book: RuleBook) -> Census:
         )
         .collect()
     )
-    rules: Counter[str] = Counter()
+    by_rule: Counter[str] = Counter()
     units, money = {True: 0, False: 0}, {True: _NO_MONEY, False: _NO_MONEY}
     for group in groups:
-        good = group.broken == GOOD
+        good = group.failed_rules == VALID
         units[good] += group.units
         money[good] += group.amount or _NO_MONEY
         if not good:
-            rules[book.first(group.broken)] += group.units
-    return Census(
+            by_rule[rules.first(group.failed_rules)] += group.units
+    return RowCounts(
         records=sum(group.records for group in groups),
         rows=units[True],
         amount=money[True] if entity.amount else None,
         quarantined_units=units[False],
         quarantined_amount=money[False] if entity.amount else None,
-        rules=dict(rules.most_common()),
+        rules=dict(by_rule.most_common()),
     )
 
 
-def reconcile(census: Census, receipt: Receipt) -> None:
+def reconcile(counts: RowCounts, receipt: Receipt) -> None:
     """Raises DataRejected when what was read is not what was landed, in records, units or money."""
-    read = (census.records, census.rows + census.quarantined_units, _sum(census))
+    read = (counts.records, counts.rows + counts.quarantined_units, _sum(counts))
     landed = (receipt.records, receipt.units, receipt.amount)
     if read != landed:
         raise DataRejected(
             f"{receipt.entity} for {receipt.interval} does not add up: expected {_figures(*landed)} as landed, found "
-            f"{_figures(*read)}, of them {census.quarantined_units:,} units in quarantine; nothing was staged. "
+            f"{_figures(*read)}, of them {counts.quarantined_units:,} units in quarantine; nothing was staged. "
             "Extract and transform read a record differently: please report this with the landed objects"
         )
 
 
-def _sum(census: Census) -> Decimal | None:
-    if census.amount is None or census.quarantined_amount is None:
+def _sum(counts: RowCounts) -> Decimal | None:
+    if counts.amount is None or counts.quarantined_amount is None:
         return None
-    return census.amount + census.quarantined_amount
+    return counts.amount + counts.quarantined_amount
 
 
 def _figures(records: int, units: int, amount: Decimal | None) -> str:

@@ -1,7 +1,7 @@
-"""Sessions: landed JSON lines → judged rows, one an item sold.
+"""Sessions: landed JSON lines → validated rows, one an item sold.
 
-Data flow: `line` → contract columns + `broken` (bits of the broken rules) + `line_hash` + `line` (null where all is
-well). Pure: no reading, no writing, no clock.
+Data flow: `line` → contract columns + `failed_rules` (bits of the failed rules) + `line_hash` + `line` (null where
+all is well). Pure: no reading, no writing, no clock.
 
 One bad item does not condemn its neighbours: where anything in a record could not be read as declared, its items are
 taken apart and read one by one. A fault of the envelope (the fields around the items) condemns all of them. A record
@@ -25,21 +25,21 @@ from pyspark.sql import types as t
 from deftunes_contract.entity import Entity
 from deftunes_lake.tables import spark_schema
 from deftunes_transform import json_parsing, values
-from deftunes_transform.rules import GOOD, RuleBook, bits, union
+from deftunes_transform.rules import VALID, QuarantineRules, bit_if, bit_or
 
 _ITEMS = "session_items"
 _ENVELOPE = ("user_id", "session_id", "user_agent", "session_start_time")
 _ITEM = ("song_id", "song_name", "artist_id", "artist_name", "price", "currency", "liked", "liked_since")
 
 
-def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+def validate(lines: DataFrame, entity: Entity, rules: QuarantineRules) -> DataFrame:
     """Judged rows of landed lines."""
     envelopes = _envelopes(_apart(_parsed(lines, entity)), entity)
-    return _judged(_items(_envelopes_judged(envelopes, entity, book)), entity, book)
+    return _validate(_items(_envelopes_judged(envelopes, entity, rules)), entity, rules)
 
 
 def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
-    stored = lines.select("line", "line_hash", json_parsing.storable(f.col("line")).alias("stored"))
+    stored = lines.select("line", "line_hash", json_parsing.escape_lone_surrogates(f.col("line")).alias("stored"))
     text = f.coalesce("stored", "line")
     return stored.select(
         "line",
@@ -51,14 +51,14 @@ def _parsed(lines: DataFrame, entity: Entity) -> DataFrame:
 
 
 def _apart(parsed: DataFrame) -> DataFrame:
-    one_by_one = json_parsing.no_object(f.col("parsed"))
+    one_by_one = json_parsing.is_malformed(f.col("parsed"))
     return parsed.select(
         "line",
         "line_hash",
         "nul",
         f.col("parsed.record").alias("record"),
         one_by_one.alias("one_by_one"),
-        f.when(one_by_one, json_parsing.apart(f.col("text"), _ITEMS)).alias("apart"),
+        f.when(one_by_one, json_parsing.parse_as_variant(f.col("text"), _ITEMS)).alias("apart"),
     )
 
 
@@ -66,7 +66,7 @@ def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
     """One row a record: `items` as declared, and `flaws`, which says of items read one by one whether they conform."""
     (schema,) = (spark_schema(field.children[0].children) for field in entity.record if field.name == _ITEMS)
     flagged = t.StructType([*schema.fields, t.StructField(json_parsing.UNREADABLE, t.StringType())])
-    no_object = f.col("one_by_one") & json_parsing.no_object(f.col("apart"))
+    no_object = f.col("one_by_one") & json_parsing.is_malformed(f.col("apart"))
     elements = f.when(~no_object, f.try_variant_get(f.col("apart.record")[_ITEMS], "$", "array<variant>"))
 
     def item(element: Column) -> Column:
@@ -86,24 +86,27 @@ def _envelopes(apart: DataFrame, entity: Entity) -> DataFrame:
     )
 
 
-def _envelopes_judged(envelopes: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
-    flawed = _flawed(json_parsing.free_texts(entity, _ENVELOPE), f.try_parse_json("line"))
+def _envelopes_judged(envelopes: DataFrame, entity: Entity, rules: QuarantineRules) -> DataFrame:
+    flawed = _flawed(json_parsing.unconstrained_text_columns(entity, _ENVELOPE), f.try_parse_json("line"))
     read = {name: values.text(f.col(name), entity.column(name).normalise) for name in _ENVELOPE} | {
         "session_start_time": values.timestamp(f.col("session_start_time"))
     }
     staged = envelopes.select(
-        "line", "line_hash", "nul", "no_object", flawed.alias("flawed"), "items", "flaws", *values.staged(read)
+        "line", "line_hash", "nul", "no_object", flawed.alias("flawed"), "items", "flaws", *values.to_columns(read)
     )
-    held = values.held(_ENVELOPE)
-    nonconform = reduce(or_, (value.unread for value in held.values()), f.col("flawed"))
+    read = values.from_columns(_ENVELOPE)
+    nonconform = reduce(or_, (value.invalid for value in read.values()), f.col("flawed"))
     return staged.select(
         "line",
         "line_hash",
         "nul",
         *_ENVELOPE,
-        union((bits(book.kind("conform"), nonconform), book.broken(values.unless(f.col("no_object"), held)))).alias(
-            "envelope"
-        ),
+        bit_or(
+            (
+                bit_if(rules.kind("conform"), nonconform),
+                rules.failed_rules(values.mark_invalid(f.col("no_object"), read)),
+            )
+        ).alias("envelope"),
         "items",
         "flaws",
     )
@@ -132,9 +135,9 @@ def _items(envelopes: DataFrame) -> DataFrame:
     )
 
 
-def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+def _validate(items: DataFrame, entity: Entity, rules: QuarantineRules) -> DataFrame:
     element = f.get(f.try_variant_get(f.try_parse_json("line"), f"$.{_ITEMS}", "array<variant>"), f.col("item_no"))
-    flawed = f.col("unreadable") | _flawed(json_parsing.free_texts(entity, _ITEM), element)
+    flawed = f.col("unreadable") | _flawed(json_parsing.unconstrained_text_columns(entity, _ITEM), element)
     read = {name: values.text(f.col(name), entity.column(name).normalise) for name in _ITEM} | {
         "price": values.price(f.col("price")),
         "liked_since": values.timestamp(f.col("liked_since")),
@@ -147,30 +150,30 @@ def _judged(items: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
         "item_no",
         "unreadable",
         flawed.alias("flawed"),
-        *values.staged(read),
+        *values.to_columns(read),
     )
-    held = values.held(_ITEM)
-    nonconform = reduce(or_, (value.unread for value in held.values()), f.col("flawed"))
+    read = values.from_columns(_ITEM)
+    nonconform = reduce(or_, (value.invalid for value in read.values()), f.col("flawed"))
     names = [column.name for column in entity.columns if column.name in (*_ENVELOPE, "item_no", *_ITEM)]
-    judged = staged.select(
+    validated = staged.select(
         "line",
         "line_hash",
         *names,
-        union(
+        bit_or(
             (
                 f.col("envelope"),
-                bits(book.kind("conform"), nonconform),
-                book.broken(values.unless(f.col("unreadable"), held)),
+                bit_if(rules.kind("conform"), nonconform),
+                rules.failed_rules(values.mark_invalid(f.col("unreadable"), read)),
             )
-        ).alias("broken"),
+        ).alias("failed_rules"),
     )
-    return judged.select(*names, "broken", *json_parsing.origin(f.col("broken") != GOOD))
+    return validated.select(*names, "failed_rules", *json_parsing.raw_line_columns(f.col("failed_rules") != VALID))
 
 
-def _flawed(free_texts: list[str], value: Column) -> Column:
+def _flawed(unconstrained_text_columns: list[str], value: Column) -> Column:
     """Whether a text of an envelope or item holds what no text is; `value` is the variant it came from."""
-    texts = [f.col(name) for name in free_texts]
-    structured = f.coalesce(json_parsing.structured(value, free_texts), f.lit(False))
+    texts = [f.col(name) for name in unconstrained_text_columns]
+    structured = f.coalesce(json_parsing.is_nested(value, unconstrained_text_columns), f.lit(False))
     return f.when(f.col("nul"), json_parsing.has_nul(texts)).otherwise(False) | f.when(
-        json_parsing.looks_structured(texts), structured
+        json_parsing.may_be_nested(texts), structured
     ).otherwise(False)

@@ -1,4 +1,4 @@
-"""Settings of the workshop: those of the floor, and how closely a delivery is looked at."""
+"""Settings of the transform: those of the lake, and how closely a delivery is checked."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Songs: landed PostgreSQL COPY lines → judged rows, one a record.
+"""Songs: landed PostgreSQL COPY lines → validated rows, one a record.
 
-Data flow: `line` → contract columns + `broken` (bits of the broken rules) + `line_hash` + `line` (null where all is
-well). Pure: no reading, no writing, no clock.
+Data flow: `line` → contract columns + `failed_rules` (bits of the failed rules) + `line_hash` + `line` (null where
+all is well). Pure: no reading, no writing, no clock.
 
 COPY text: fields are separated by tabs, `\\N` is null, and what would disturb that is escaped by a backslash (`\\t`,
 `\\n`, `\\\\` …), so a line is cut first and unescaped afterwards. A record conforms when it has as many fields as the
@@ -18,7 +18,7 @@ from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity, Field
 from deftunes_transform import json_parsing, values
-from deftunes_transform.rules import GOOD, RuleBook, Value, bits, union
+from deftunes_transform.rules import VALID, QuarantineRules, Value, bit_if, bit_or
 
 _READERS = {"double": values.number, "int": values.integer}
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -29,9 +29,9 @@ _SENTINEL = "\0"
 """Stands for an escaped backslash while the other escapes are undone; PostgreSQL's text cannot hold it."""
 
 
-def judge(lines: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+def validate(lines: DataFrame, entity: Entity, rules: QuarantineRules) -> DataFrame:
     """Judged rows of landed lines."""
-    return _judged(_typed(_cut(lines), entity), entity, book)
+    return _validate(_typed(_cut(lines), entity), entity, rules)
 
 
 def _cut(lines: DataFrame) -> DataFrame:
@@ -56,7 +56,7 @@ def _typed(cut: DataFrame, entity: Entity) -> DataFrame:
         *(f.get("fields", f.lit(place)).alias(field.name) for place, field in enumerate(entity.record)),
     )
     read = {field.name: _value(entity.column(field.name)) for field in entity.record}
-    return fields.select("line", "line_hash", "whole", *values.staged(read))
+    return fields.select("line", "line_hash", "whole", *values.to_columns(read))
 
 
 def _value(field: Field) -> Value:
@@ -75,16 +75,16 @@ def unescaped(text: Column) -> Column:
     return f.when(text != _NULL, f.replace(plain, f.lit(_SENTINEL), f.lit("\\")))
 
 
-def _judged(typed: DataFrame, entity: Entity, book: RuleBook) -> DataFrame:
+def _validate(typed: DataFrame, entity: Entity, rules: QuarantineRules) -> DataFrame:
     names = [field.name for field in entity.record]
-    held = values.held(names)
-    nonconform = reduce(or_, (value.unread for value in held.values()), ~f.col("whole"))
-    judged = typed.select(
+    read = values.from_columns(names)
+    nonconform = reduce(or_, (value.invalid for value in read.values()), ~f.col("whole"))
+    validated = typed.select(
         "line",
         "line_hash",
         *names,
-        union((bits(book.kind("conform"), nonconform), book.broken(values.unless(~f.col("whole"), held)))).alias(
-            "broken"
-        ),
+        bit_or(
+            (bit_if(rules.kind("conform"), nonconform), rules.failed_rules(values.mark_invalid(~f.col("whole"), read)))
+        ).alias("failed_rules"),
     )
-    return judged.select(*names, "broken", *json_parsing.origin(f.col("broken") != GOOD))
+    return validated.select(*names, "failed_rules", *json_parsing.raw_line_columns(f.col("failed_rules") != VALID))

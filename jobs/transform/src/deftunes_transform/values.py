@@ -1,4 +1,4 @@
-"""Texts and numbers of a source as the contract's types; what cannot be read becomes null and is said to be unread.
+"""Texts and numbers of a source as the contract's types; what cannot be read becomes null and is marked invalid.
 
 Data flow: one column of a parsed record → `Value`. Strict on purpose: Spark's own casts take `2020-1-1`, drop a zone
 without a word and read `12d` as a number.
@@ -20,7 +20,7 @@ _TIMESTAMP = r"\A(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\
 _NUMBER = r"\A[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 _INTEGER = r"\A-?[0-9]+\z"
 _NOT_ASCII = r"[^\x00-\x7f]"
-_UNREAD = "unread_"
+_INVALID = "invalid_"
 _LARGEST_PRICE = Decimal(10) ** 8
 
 
@@ -49,7 +49,7 @@ _STEPS = {Step.NFC: _composed, Step.TRIM: _trimmed, Step.UPPER: _upper}
 
 
 def timestamp(column: Column) -> Value:
-    """A zone-less ISO text as TIMESTAMP_NTZ; impossible dates and times are unread."""
+    """A zone-less ISO text as TIMESTAMP_NTZ; impossible dates and times are invalid."""
     return _read(column, f.when(column.rlike(_TIMESTAMP), column.try_cast("timestamp_ntz")))
 
 
@@ -73,20 +73,20 @@ def integer(column: Column) -> Value:
     return _read(column, f.when(column.rlike(_INTEGER), column.try_cast("int")))
 
 
-def staged(values: Mapping[str, Value]) -> list[Column]:
-    """Columns that hold these values for the next step, which takes them up with `held`."""
+def to_columns(values: Mapping[str, Value]) -> list[Column]:
+    """Columns that hold these values for the next step, which takes them up with `from_columns`."""
     columns = [value.column.alias(name) for name, value in values.items()]
-    return columns + [value.unread.alias(_UNREAD + name) for name, value in values.items()]
+    return columns + [value.invalid.alias(_INVALID + name) for name, value in values.items()]
 
 
-def held(names: Iterable[str]) -> dict[str, Value]:
+def from_columns(names: Iterable[str]) -> dict[str, Value]:
     """The values that an earlier step staged under these names."""
-    return {name: Value(f.col(name), f.col(_UNREAD + name)) for name in names}
+    return {name: Value(f.col(name), f.col(_INVALID + name)) for name in names}
 
 
-def unless(unknown: Column, values: Mapping[str, Value]) -> dict[str, Value]:
-    """The same values, unread as well where nothing is known of them."""
-    return {name: Value(value.column, value.unread | unknown) for name, value in values.items()}
+def mark_invalid(unknown: Column, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The same values, invalid as well where nothing is known of them."""
+    return {name: Value(value.column, value.invalid | unknown) for name, value in values.items()}
 
 
 def _read(source: Column, read: Column) -> Value:
