@@ -34,7 +34,7 @@ from deftunes_lake.session import open_session
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import write_to_branch
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name
-from deftunes_quality.gate import Desk, pass_gates
+from deftunes_quality.gate import GateContext, run_gates
 
 MONTH = Interval(date(2020, 1, 1), date(2020, 2, 1))
 RUN = "bench"
@@ -169,7 +169,7 @@ def main() -> None:
         spark = open_session(settings, "bench")
         ensure_tables(spark, settings)
         publish_references(spark, settings)
-        desk = Desk(spark, settings, open_store(lake))
+        gate = GateContext(spark, settings, open_store(lake))
         jobs = spark.sparkContext.statusTracker()
         for items in arguments.rows:
             landed = land(spark, items, Path(lake) / "landed")
@@ -177,7 +177,7 @@ def main() -> None:
             for _ in range(arguments.runs + 1):
                 pass_s.append(seconds(lambda landed=landed, items=items: bare_pass(spark, settings, landed, items)))
                 before = len(jobs.getJobIdsForGroup(None))
-                gate_s.append(seconds(lambda: pass_gates(desk, ["sessions"], MONTH, RUN)))
+                gate_s.append(seconds(lambda: run_gates(gate, ["sessions"], MONTH, RUN)))
                 counts.append(len(jobs.getJobIdsForGroup(None)) - before)
             best_pass, best_gate = min(pass_s[1:]), min(gate_s[1:])
             print(

@@ -29,10 +29,9 @@ from deftunes_contract.registry import load
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import write_to_branch
 from deftunes_lake.tables import spark_schema, table_name
-from deftunes_quality.desk import Desk
-from deftunes_quality.judge import judge_staged
-from deftunes_quality.public import PublicState, find_public
-from deftunes_quality.staged import Staged, find_staged
+from deftunes_quality.gate import GateContext
+from deftunes_quality.interval_under_test import PublicState, StagedInterval, find_public, load_staged
+from deftunes_quality.validate import validate_interval
 
 Row = dict[str, Any]
 MONTH = Interval(date(2020, 3, 1), date(2020, 4, 1))
@@ -147,18 +146,18 @@ def summary_of(entity: Entity, rows: Sequence[Row], interval: Interval, run_id: 
 class Ground:
     """One database of a lake, and what the transform and publish would do in it."""
 
-    desk: Desk
+    gate: GateContext
 
     @property
     def spark(self) -> SparkSession:
-        return self.desk.spark
+        return self.gate.spark
 
     def table(self, entity: str) -> str:
-        return table_name(self.desk.settings, entity)
+        return table_name(self.gate.settings, entity)
 
     def create(self, **types: str) -> Ground:
         """Make the tables, every column nullable. types: `price="double"` gives a column another type everywhere."""
-        self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS lake.{self.desk.settings.database}")
+        self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS lake.{self.gate.settings.database}")
         for name in ("users", "sessions", "songs", "quarantine"):
             entity = load(name)
             columns = ", ".join(f"{c.name} {types.get(c.name, c.dataType.simpleString())}" for c in _nullable(entity))
@@ -180,18 +179,18 @@ class Ground:
         self.append("users", self.clean("users", MONTH.previous))
         return self
 
-    def previous(self, staged: Staged, **figures: Any) -> Staged:
+    def previous(self, staged: StagedInterval, **figures: Any) -> StagedInterval:
         """The same, as if the month before had been published with these figures."""
         before = summary_of(staged.entity, self.clean(staged.entity.name), MONTH.previous, "before", **figures)
         return replace(staged, previous=before)
 
-    def republished(self, staged: Staged, count: int) -> Staged:
+    def republished(self, staged: StagedInterval, count: int) -> StagedInterval:
         """The same, as if so many clean rows of the interval were public; they lie on a branch of their own."""
         public = self.stage(staged.entity.name, self.clean(staged.entity.name, count=count), run_id="public")
         state = PublicState(public.snapshot_id, public.snapshot_id, count, public.summary)
         return replace(staged, public=state)
 
-    def beside(self, staged: Staged, rows: Sequence[Row]) -> Staged:
+    def beside(self, staged: StagedInterval, rows: Sequence[Row]) -> StagedInterval:
         """The same, as if these rows were public in the month after it; they lie on a branch of their own."""
         day = staged.interval.following.ingest_on
         moved = [row | {"ingest_on": day} for row in rows]
@@ -223,15 +222,15 @@ class Ground:
 
     def stage(
         self, entity: str, rows: Sequence[Row], interval: Interval = MONTH, run_id: str = "r1", **changes: Any
-    ) -> Staged:
+    ) -> StagedInterval:
         """Rows onto the run's branch. changes: figures of the summary that differ from what is staged."""
         summary = summary_of(load(entity), rows, interval, run_id, **changes)
         name = branch(run_id, interval.ingest_on)
         write_to_branch(self.spark, self.table(entity), name, self.frame(entity, rows), interval.ingest_on, summary)
         return self.find(entity, interval, run_id)
 
-    def find(self, entity: str, interval: Interval = MONTH, run_id: str = "r1") -> Staged:
-        return find_staged(self.spark, self.table(entity), load(entity), interval, run_id)
+    def find(self, entity: str, interval: Interval = MONTH, run_id: str = "r1") -> StagedInterval:
+        return load_staged(self.spark, self.table(entity), load(entity), interval, run_id)
 
     def find_public(self, entity: str, interval: Interval) -> PublicState:
         return find_public(self.spark, self.table(entity), interval)
@@ -262,16 +261,16 @@ class Ground:
         }
         self.append("quarantine", [row | changes] * count)
 
-    def judge(self, staged: Staged) -> GateResult:
-        return judge_staged(self.desk, staged)
+    def validate(self, staged: StagedInterval) -> GateResult:
+        return validate_interval(self.gate, staged)
 
-    def judge_rule(self, staged: Staged, rule_id: str) -> GateResult:
+    def validate_rule(self, staged: StagedInterval, rule_id: str) -> GateResult:
         """Judge by a contract that has this one rule only, so that no other rule can close the gate."""
         only = replace(staged.entity, rules=(staged.entity.rule(rule_id),))
-        return self.judge(replace(staged, entity=only))
+        return self.validate(replace(staged, entity=only))
 
     def result(self, entity: str, run_id: str = "r1") -> GateResult:
-        found = find_gate_result(self.desk.store, entity, MONTH.ingest_on, run_id)
+        found = find_gate_result(self.gate.store, entity, MONTH.ingest_on, run_id)
         assert found is not None
         return found
 
@@ -293,7 +292,7 @@ def _nullable(entity: Entity) -> list[StructField]:
 def ground_in(spark: SparkSession, settings: SparkSettings, database: str) -> Ground:
     """A fresh database on the shared lake."""
     own = settings.model_copy(update={"database": database})
-    return Ground(Desk(spark, own, open_store(f"{own.lake}/{database}")))
+    return Ground(GateContext(spark, own, open_store(f"{own.lake}/{database}")))
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from deftunes_contract.registry import load, registry
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.tables import ensure_tables
 from deftunes_quality import __main__ as stage
-from deftunes_quality import judge as judging
-from deftunes_quality.gate import judge_one, pass_gates
+from deftunes_quality import validate as validating
+from deftunes_quality.gate import run_gates, validate_entity
 
 MONTH = Interval(date(2020, 3, 1), date(2020, 4, 1))
 
@@ -38,7 +38,7 @@ def dear(ground: Any, *prices: str) -> list[dict[str, Any]]:
 
 
 def pass_all(ground: Any, entities: Sequence[str], run_id: str) -> str:
-    return pass_gates(ground.desk, entities, MONTH, run_id)
+    return run_gates(ground.gate, entities, MONTH, run_id)
 
 
 def test_an_open_gate_says_so_and_writes_nothing_but_its_result(ground: Any) -> None:
@@ -85,8 +85,8 @@ def test_a_warning_is_logged_and_leaves_the_gate_open(ground: Any) -> None:
     warnings = [line["event"] for line in lines if line["log_level"] == "warning"]
     assert len(warnings) == 1
     assert "liked_complete failed on 1 of 40 rows" in warnings[0]
-    skips = [line["event"] for line in lines if "song_reference is not judged" in line["event"]]
-    assert skips == ["sessions 2020-03: song_reference is not judged: no songs are published yet"]
+    skips = [line["event"] for line in lines if "song_reference is skipped" in line["event"]]
+    assert skips == ["sessions 2020-03: song_reference is skipped: no songs are published yet"]
 
 
 def test_a_full_quarantine_is_told_with_its_rules(ground: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_missing_branch_is_temporary_and_names_the_command(ground: Any) -> Non
         RetryableError, match="run deftunes-transform songs --start 2020-03-01 --end 2020-04-01 --run-id no"
     ):
         pass_all(ground, ["songs"], "no")
-    assert find_gate_result(ground.desk.store, "songs", MONTH.ingest_on, "no") is None
+    assert find_gate_result(ground.gate.store, "songs", MONTH.ingest_on, "no") is None
 
 
 def test_rows_staged_by_another_contract_are_not_judged(ground: Any) -> None:
@@ -146,7 +146,7 @@ def test_a_summary_without_money_is_not_judged(ground: Any) -> None:
 def test_what_is_staged_meanwhile_is_neither_judged_nor_named(ground: Any) -> None:
     first = ground.stage("sessions", dear(ground, "9.99"), run_id="pinned")
     second = ground.stage("sessions", ground.clean("sessions"), run_id="pinned")
-    result = judge_one(ground.desk, first)
+    result = validate_entity(ground.gate, first)
     assert result.snapshot_id == first.snapshot_id != second.snapshot_id
     assert [rule.id for rule in result.closing] == ["price_max"]
 
@@ -155,16 +155,16 @@ def test_judging_again_replaces_result_and_report(ground: Any) -> None:
     ground.stage("sessions", dear(ground, "9.99"), run_id="again")
     with pytest.raises(DataRejected):
         pass_all(ground, ["sessions"], "again")
-    files = list(ground.desk.store.list(quality_report("sessions", MONTH.ingest_on, "again")))
+    files = list(ground.gate.store.list(quality_report("sessions", MONTH.ingest_on, "again")))
     ground.stage("sessions", ground.clean("sessions"), run_id="again")
     pass_all(ground, ["sessions"], "again")
     assert ground.result("sessions", "again").passed
-    assert list(ground.desk.store.list(quality_report("sessions", MONTH.ingest_on, "again"))) == files
+    assert list(ground.gate.store.list(quality_report("sessions", MONTH.ingest_on, "again"))) == files
 
 
 def pages_of(ground: Any, entity: str, run_id: str) -> dict[str, str]:
     folder = f"{quality_report(entity, MONTH.ingest_on, run_id)}/data_docs"
-    return {path.rsplit("/", 1)[1]: ground.desk.store.read(path).decode() for path in ground.desk.store.list(folder)}
+    return {path.rsplit("/", 1)[1]: ground.gate.store.read(path).decode() for path in ground.gate.store.list(folder)}
 
 
 @pytest.mark.parametrize("entity", registry().names)
@@ -207,7 +207,7 @@ def test_when_great_expectations_breaks_the_gate_is_closed_and_the_result_says_s
     def explode(*_: object) -> None:
         raise RuntimeError("Anna is no number")
 
-    monkeypatch.setattr(judging, "run_suite", explode)
+    monkeypatch.setattr(validating, "run_checks", explode)
     with structlog.testing.capture_logs() as lines, pytest.raises(RuntimeError):
         pass_all(ground, ["users"], "broken")
     result = ground.result("users", "broken")
@@ -222,15 +222,15 @@ def test_an_error_inside_an_expectation_is_a_bug_and_not_a_refusal(
 ) -> None:
     """Great Expectations turns exceptions into failed expectations; the gate must tell them apart."""
     ground.stage("users", ground.clean("users"), run_id="inner")
-    build = judging.build_suite
+    build = validating.build_suite
 
-    def with_a_foreign_column(facts: Any) -> Any:
-        suite = build(facts)
-        object.__setattr__(suite.checks[0].expectation, "column", "no_such_column")
-        return suite
+    def with_a_foreign_column(context: Any) -> Any:
+        checks, skipped = build(context)
+        object.__setattr__(checks[0].expectation, "column", "no_such_column")
+        return checks, skipped
 
-    monkeypatch.setattr(judging, "build_suite", with_a_foreign_column)
-    with pytest.raises(StageError, match="could not judge user_id_complete.*no_such_column") as bug:
+    monkeypatch.setattr(validating, "build_suite", with_a_foreign_column)
+    with pytest.raises(StageError, match="could not run user_id_complete.*no_such_column") as bug:
         pass_all(ground, ["users"], "inner")
     assert bug.value.exit_code == ExitCode.BUG
     assert not ground.result("users", "inner").passed
@@ -239,16 +239,15 @@ def test_an_error_inside_an_expectation_is_a_bug_and_not_a_refusal(
 def test_a_rule_that_falls_out_of_the_suite_breaks_the_gate(ground: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deliberate mutation: a check that is lost does not let the gate open without it."""
     ground.stage("users", ground.clean("users"), run_id="mutated")
-    build = judging.build_suite
+    build = validating.build_suite
 
-    def without_the_first_rule(facts: Any) -> Any:
-        suite = build(facts)
-        lost = suite.checks[0].rule.id
-        object.__setattr__(suite, "checks", tuple(check for check in suite.checks if check.rule.id != lost))
-        return suite
+    def without_the_first_rule(context: Any) -> Any:
+        checks, skipped = build(context)
+        lost = checks[0].rule.id
+        return tuple(check for check in checks if check.rule.id != lost), skipped
 
-    monkeypatch.setattr(judging, "build_suite", without_the_first_rule)
-    with pytest.raises(StageError, match="was never judged"):
+    monkeypatch.setattr(validating, "build_suite", without_the_first_rule)
+    with pytest.raises(StageError, match="was never checked"):
         pass_all(ground, ["users"], "mutated")
     assert not ground.result("users", "mutated").passed
 
@@ -282,8 +281,8 @@ def test_columns_in_another_order_or_number_close_the_gate(lone_ground: Any) -> 
 
 def test_real_tables_pass_too(lone_ground: Any) -> None:
     """The tables as the lake makes them, whose required columns refuse nulls."""
-    ensure_tables(lone_ground.spark, lone_ground.desk.settings)
-    for name in registry().names:
+    ensure_tables(lone_ground.spark, lone_ground.gate.settings)
+    for name in ENTITIES:
         lone_ground.stage(name, lone_ground.clean(name))
     assert pass_all(lone_ground, registry().names, "r1").count("gate open") == 3
 
@@ -293,7 +292,7 @@ def test_the_command_ends_with_the_exit_codes(
 ) -> None:
     lone_ground.create()
     monkeypatch.setenv("DEFTUNES_LAKE", spark_settings.lake)
-    monkeypatch.setenv("DEFTUNES_DATABASE", lone_ground.desk.settings.database)
+    monkeypatch.setenv("DEFTUNES_DATABASE", lone_ground.gate.settings.database)
     month = ["--start", "2020-03-01", "--end", "2020-04-01", "--run-id", "Manual:1"]
     assert stage.main(["users", *month]) == ExitCode.TEMPORARY
     lone_ground.stage("users", lone_ground.clean("users"), run_id=clean_run_id("Manual:1"))

@@ -17,10 +17,10 @@ from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.registry import load, registry
 from deftunes_contract.stage_cli import run_stage
 from deftunes_quality import __main__ as stage
-from deftunes_quality.checks import Facts, Skip
-from deftunes_quality.figures import Quarantined
+from deftunes_quality.checks import SkipCheck, ValidationContext
 from deftunes_quality.interval_checks import freshness, volume
-from deftunes_quality.privacy import LONGEST, masked, shown_record, shown_row, shown_value
+from deftunes_quality.masking import LONGEST, masked, shown_record, shown_row, shown_value
+from deftunes_quality.metrics import Quarantined
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_of_raw_records_only_harmless_texts_are_shown() -> None:
 
 
 def test_every_kind_of_rule_has_its_checks() -> None:
-    from deftunes_quality.suites import CHECKS
+    from deftunes_quality.validate import CHECKS
 
     assert set(CHECKS) == ROW_KINDS | INTERVAL_KINDS
 
@@ -89,7 +89,7 @@ def test_volume_bounds_are_whole_rows_inside_the_ratios(before: int, ratio: floa
         quarantined_units=0,
         quarantined_amount=None,
     )
-    facts = Facts(
+    facts = ValidationContext(
         entity=users,
         interval=month,
         staged=staged,
@@ -104,14 +104,16 @@ def test_volume_bounds_are_whole_rows_inside_the_ratios(before: int, ratio: floa
     assert (bounds["min_value"], bounds["max_value"]) == (least, most)
 
 
-def _facts(entity: str, landed_at: datetime | None, *, partial: bool = False, before_partial: bool = False) -> Facts:
+def _context(
+    entity: str, landed_at: datetime | None, *, partial: bool = False, before_partial: bool = False
+) -> ValidationContext:
     month = Interval(date(2020, 2, 1), date(2020, 3, 1))
     staged = LoadMetrics(
         entity=entity, ingest_on=month.ingest_on, run_id="r1", contract_version="1.0.0", receipt="0" * 64,
         landed_records=40, landed_units=40, landed_amount=None, rows=40, amount=None, quarantined_units=0,
         quarantined_amount=None, partial=partial, landed_at=landed_at,
     )  # fmt: skip
-    return Facts(
+    return ValidationContext(
         entity=load(entity), interval=month, staged=staged,
         previous=staged.model_copy(update={"rows": 1000, "partial": before_partial}),
         quarantined=Quarantined(0, Decimal(0), {}), faults={}, unmatched={},
@@ -132,27 +134,27 @@ def test_freshness_is_measured_from_what_can_be_known(
     landed_at: datetime | None, partial: bool, least: datetime
 ) -> None:
     """Twenty days before the month's end, or before it was read when it was not over then."""
-    (check,) = freshness(load("sessions").rule("sessions_stale"), _facts("sessions", landed_at, partial=partial))
+    (check,) = freshness(load("sessions").rule("sessions_stale"), _context("sessions", landed_at, partial=partial))
     assert check.expectation.configuration.kwargs["min_value"] == least
 
 
 def test_a_part_of_a_month_is_not_compared_with_a_whole_one() -> None:
     for entity in ("users", "sessions"):
         rule = load(entity).rule(f"{entity}_volume")
-        with pytest.raises(Skip, match="2020-02 was not over"):
-            volume(rule, _facts(entity, None, partial=True))
-        with pytest.raises(Skip, match="2020-01 is provisional"):
-            volume(rule, _facts(entity, None, before_partial=True))
-        assert volume(rule, _facts(entity, None))
+        with pytest.raises(SkipCheck, match="2020-02 was not over"):
+            volume(rule, _context(entity, None, partial=True))
+        with pytest.raises(SkipCheck, match="2020-01 is provisional"):
+            volume(rule, _context(entity, None, before_partial=True))
+        assert volume(rule, _context(entity, None))
     # a catalogue is whole on every day
-    assert volume(load("songs").rule("songs_volume"), _facts("songs", None, partial=True, before_partial=True))
+    assert volume(load("songs").rule("songs_volume"), _context("songs", None, partial=True, before_partial=True))
 
 
 def test_great_expectations_is_imported_late_and_calls_nobody() -> None:
     """Half the stage's start is this import: nobody pays it who has nothing to judge."""
     program = (
         "import sys, os; import deftunes_quality.__main__; assert 'great_expectations' not in sys.modules; "
-        "import deftunes_quality.judge; assert 'great_expectations' in sys.modules; "
+        "import deftunes_quality.validate; assert 'great_expectations' in sys.modules; "
         "print(os.environ['GX_ANALYTICS_ENABLED'])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)

@@ -16,7 +16,7 @@ def said(result: Any, rule_id: str) -> Any:
 
 def test_nothing_published_yet_is_skipped_with_the_reason(lone_ground: Any) -> None:
     ground = lone_ground.create()
-    result = ground.judge(ground.stage("sessions", ground.clean("sessions")))
+    result = ground.validate(ground.stage("sessions", ground.clean("sessions")))
     assert result.passed
     assert said(result, "song_reference").skipped == "no songs are published yet"
     assert said(result, "user_reference").skipped == "no users are published yet"
@@ -29,7 +29,7 @@ def test_only_the_latest_catalogue_counts(lone_ground: Any) -> None:
     # an older month, restated later: 45 to 49 are only there
     ground.append("songs", ground.clean("songs", old, 50))
     rows = ground.clean("sessions", MONTH, 50)
-    result = ground.judge_rule(ground.stage("sessions", rows), "song_reference")
+    result = ground.validate_rule(ground.stage("sessions", rows), "song_reference")
     answer = said(result, "song_reference")
     assert (answer.observed, answer.failing_count) == (0.2, 10)
     assert answer.examples == tuple(f"TR{number:016d}" for number in range(40, 45))
@@ -44,17 +44,17 @@ def test_users_of_all_months_and_of_this_run_are_known(lone_ground: Any) -> None
     rows = ground.clean("sessions")
 
     # 20 buyers, two items each; ten of them joined long ago
-    result = ground.judge_rule(ground.stage("sessions", rows), "user_reference")
+    result = ground.validate_rule(ground.stage("sessions", rows), "user_reference")
     assert said(result, "user_reference").observed == 0.5
     assert result.passed, "a warning"
 
     ground.stage("users", people[10:])
-    result = ground.judge_rule(ground.find("sessions"), "user_reference")
+    result = ground.validate_rule(ground.find("sessions"), "user_reference")
     assert said(result, "user_reference").passed
     assert said(result, "user_reference").observed == 0
 
     ground.stage("users", people[10:], run_id="another")
-    result = ground.judge_rule(ground.stage("sessions", rows, run_id="third"), "user_reference")
+    result = ground.validate_rule(ground.stage("sessions", rows, run_id="third"), "user_reference")
     assert said(result, "user_reference").observed == 0.5, "what another run staged is not known"
 
 
@@ -63,7 +63,7 @@ def test_a_restated_month_replaces_its_published_users(lone_ground: Any) -> None
     ground = lone_ground.create()
     ground.append("users", ground.clean("users"))
     ground.stage("users", ground.clean("users")[1:])
-    result = ground.judge_rule(ground.stage("sessions", ground.clean("sessions")), "user_reference")
+    result = ground.validate_rule(ground.stage("sessions", ground.clean("sessions")), "user_reference")
     assert said(result, "user_reference").observed == 2 / 40
 
 
@@ -73,12 +73,12 @@ def test_nulls_do_not_count(lone_ground: Any) -> None:
     for row in rows[:20]:
         row["artist_id"] = None
     rows[20]["artist_id"] = "AR9999999999999999"
-    result = ground.judge_rule(ground.stage("sessions", rows), "artist_reference")
+    result = ground.validate_rule(ground.stage("sessions", rows), "artist_reference")
     assert said(result, "artist_reference").observed == 1 / 20
     assert said(result, "artist_reference").passed, "exactly 5 % is allowed"
     for row in rows:
         row["artist_id"] = None
-    result = ground.judge_rule(ground.stage("sessions", rows), "artist_reference")
+    result = ground.validate_rule(ground.stage("sessions", rows), "artist_reference")
     assert said(result, "artist_reference").skipped == "artist_id is null in every row"
 
 
@@ -87,5 +87,5 @@ def test_a_catalogue_with_one_track_twice_counts_a_row_once(lone_ground: Any) ->
     ground.append("songs", ground.clean("songs", MONTH.previous))
     rows = ground.clean("sessions")
     rows[0]["song_id"] = "TR9999999999999999"
-    result = ground.judge_rule(ground.stage("sessions", rows), "song_reference")
+    result = ground.validate_rule(ground.stage("sessions", rows), "song_reference")
     assert said(result, "song_reference").observed == 1 / 40

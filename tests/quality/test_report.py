@@ -24,7 +24,7 @@ from deftunes_contract.layout import quality_report
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, register
-from deftunes_quality.gate import pass_gates
+from deftunes_quality.gate import run_gates
 from deftunes_quality.report import publish_report, render_report
 
 MONTH = Interval(date(2020, 3, 1), date(2020, 4, 1))
@@ -146,7 +146,7 @@ def test_values_of_failing_rows_are_text(ground: Any) -> None:
     ground.quarantine("sessions", 3, "hostile", "currency_known", raw_record=raw)
     ground.stage("sessions", rows, run_id="hostile", quarantined_units=3, landed_units=43)
     with pytest.raises(DataRejected):
-        pass_gates(ground.desk, ["sessions"], MONTH, "hostile")
+        run_gates(ground.gate, ["sessions"], MONTH, "hostile")
     judged = ground.result("sessions", "hostile")
     assert judged.data_docs is not None
     page = Path(judged.data_docs).read_text(encoding="utf-8")

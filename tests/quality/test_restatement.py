@@ -14,7 +14,7 @@ from deftunes_contract.allowances import Allowances, Guard
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.gate import GateResult, find_gate_result
 from deftunes_contract.interval import Interval
-from deftunes_quality.gate import pass_gates
+from deftunes_quality.gate import run_gates
 
 Rows = list[dict[str, Any]]
 
@@ -33,11 +33,11 @@ def public_and_staged(ground: Any, entity: str, number: int, before: Rows, after
 def gate(ground: Any, entity: str, number: int, *allowed: str) -> str:
     """The gate's sentence. Raises DataRejected when it closes."""
     allowances = Allowances.parse([(Guard.SHRINK, allowed)])
-    return pass_gates(replace(ground.desk, allowances=allowances), [entity], month(number), f"again-{number}")
+    return run_gates(replace(ground.gate, allowances=allowances), [entity], month(number), f"again-{number}")
 
 
 def result(ground: Any, entity: str, number: int) -> GateResult:
-    found = find_gate_result(ground.desk.store, entity, month(number).ingest_on, f"again-{number}")
+    found = find_gate_result(ground.gate.store, entity, month(number).ingest_on, f"again-{number}")
     assert found is not None
     return found
 
@@ -91,7 +91,7 @@ def moved_items(rows: Rows) -> Rows:
 def test_as_many_rows_are_no_excuse(ground: Any, number: int, change: Any, lost: int) -> None:
     rows = ground.clean("sessions", month(number))
     staged = public_and_staged(ground, "sessions", number, rows, change(rows))
-    judged = ground.judge_rule(staged, "sessions_restatement")
+    judged = ground.validate_rule(staged, "sessions_restatement")
     assert not judged.passed
     assert only(judged).failing_count == lost
 
@@ -100,33 +100,33 @@ def test_as_many_rows_are_no_excuse(ground: Any, number: int, change: Any, lost:
 def test_five_percent_may_go_and_not_a_row_more(ground: Any, entity: str, number: int) -> None:
     rows = ground.clean(entity, month(number))
     staged = public_and_staged(ground, entity, number, rows, rows[2:])
-    judged = ground.judge_rule(staged, f"{entity}_restatement")
+    judged = ground.validate_rule(staged, f"{entity}_restatement")
     assert judged.passed
     assert only(judged).allowed is None
     assert str(only(judged).observed).startswith("40 → 38 rows (2 public ones are gone)")
     staged = ground.stage(entity, rows[3:], month(number), "third")
-    assert not ground.judge_rule(staged, f"{entity}_restatement").passed
+    assert not ground.validate_rule(staged, f"{entity}_restatement").passed
 
 
 def test_more_rows_corrections_and_the_same_again_pass(ground: Any) -> None:
     rows = ground.clean("sessions", month(5), 60)
     staged = public_and_staged(ground, "sessions", 5, rows[:40], rows)
-    observed = only(ground.judge_rule(staged, "sessions_restatement")).observed
+    observed = only(ground.validate_rule(staged, "sessions_restatement")).observed
     assert observed == "40 → 60 rows, price 39.60 → 59.40"
     staged = ground.stage("sessions", rows[:40], month(5), "same")
-    assert ground.judge_rule(staged, "sessions_restatement").passed
+    assert ground.validate_rule(staged, "sessions_restatement").passed
     staged = ground.stage("sessions", [row | {"song_name": "B-side"} for row in rows[:40]], month(5), receipt="1" * 64)
-    assert ground.judge_rule(staged, "sessions_restatement").passed
+    assert ground.validate_rule(staged, "sessions_restatement").passed
 
 
 def test_a_first_and_a_provisional_publication_have_nothing_to_lose(ground: Any) -> None:
     rows = ground.clean("users", month(2))
     staged = ground.stage("users", rows[:1], month(2), "first")
-    assert "nothing to lose" in only(ground.judge_rule(staged, "users_restatement")).skipped
+    assert "nothing to lose" in only(ground.validate_rule(staged, "users_restatement")).skipped
     staged = public_and_staged(ground, "users", 2, rows, rows[:1], partial=True)
-    assert "before it was over" in only(ground.judge_rule(staged, "users_restatement")).skipped
+    assert "before it was over" in only(ground.validate_rule(staged, "users_restatement")).skipped
     staged = public_and_staged(ground, "users", 3, [], ground.clean("users", month(3)))
-    assert "nothing to lose" in only(ground.judge_rule(staged, "users_restatement")).skipped
+    assert "nothing to lose" in only(ground.validate_rule(staged, "users_restatement")).skipped
 
 
 def test_rows_that_main_shows_count_also_without_their_tag(ground: Any) -> None:
@@ -134,7 +134,7 @@ def test_rows_that_main_shows_count_also_without_their_tag(ground: Any) -> None:
     rows = ground.clean("users", month(4))
     ground.append("users", rows)
     staged = ground.stage("users", rows[:20], month(4), "again")
-    judged = ground.judge_rule(staged, "users_restatement")
+    judged = ground.validate_rule(staged, "users_restatement")
     assert not judged.passed
     assert judged.replaces == 0
 
@@ -158,7 +158,7 @@ def test_what_the_source_no_longer_delivers_may_not_go_at_all(
     staged = ground.stage("sessions", kept, interval, "late", landed_at=landed)
     rule = staged.entity.rule("sessions_restatement")
     entity = replace(staged.entity, rules=(replace(rule, parameters=rule.parameters | {"retentionDays": 30}),))
-    judged = ground.judge(replace(staged, entity=entity))
+    judged = ground.validate(replace(staged, entity=entity))
     assert judged.passed == passed
     if lost == [0] and not passed:
         assert only(judged).failing_count == 1

@@ -213,7 +213,7 @@ def test_a_fault_of_its_own_trips_the_rule(referred: Any, entity: str, rule_id: 
         staged = referred.beside(staged, rows[: case.neighbour])
     rule = load(entity).rule(rule_id)
 
-    result = referred.judge_rule(staged, rule_id)
+    result = referred.validate_rule(staged, rule_id)
 
     (said,) = result.rules
     assert said.skipped is None
@@ -239,8 +239,8 @@ def on_a_full_lake(ground: Any, staged: Any) -> Any:
 def clean(referred: Any) -> Mapping[str, GateResult]:
     """What the gate says of clean intervals."""
     return {
-        name: referred.judge(on_a_full_lake(referred, referred.stage(name, referred.clean(name), run_id="clean")))
-        for name in registry().names
+        name: referred.validate(on_a_full_lake(referred, referred.stage(name, referred.clean(name), run_id="clean")))
+        for name in ENTITIES
     }
 
 
@@ -270,7 +270,7 @@ def test_a_text_that_shows_nothing_is_missing(referred: Any, entity: str) -> Non
     rows = referred.clean(entity)
     for rule in rules:
         rows[0][rule.column], rows[1][rule.column], rows[2][rule.column] = None, BLANK, ""
-    result = referred.judge(referred.stage(entity, rows, run_id="blank"))
+    result = referred.validate(referred.stage(entity, rows, run_id="blank"))
     found = {rule.id: (rule.passed, rule.failing_count, rule.observed) for rule in result.rules}
     assert rules
     assert {rule.id: found[rule.id] for rule in rules} == {rule.id: (False, 3, 3.0) for rule in rules}
@@ -286,7 +286,7 @@ def test_several_faults_are_all_named(referred: Any, entity: str) -> None:
     for position, rule_id in enumerate(spoilt):
         # each fault in a row of its own
         CASES[entity][rule_id].spoil(rows[position : position + 1])
-    result = referred.judge(referred.stage(entity, rows, run_id="all"))
+    result = referred.validate(referred.stage(entity, rows, run_id="all"))
     broken = {rule.id for rule in result.rules if not rule.passed}
     assert set(spoilt) <= broken
     assert not result.passed

@@ -12,7 +12,7 @@ import pytest
 from deftunes_contract.allowances import Allowances, Guard
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval
-from deftunes_quality.gate import pass_gates
+from deftunes_quality.gate import run_gates
 
 MONTH = Interval(date(2020, 3, 1), date(2020, 4, 1))
 HERE, THERE = "http://127.0.0.1:8001", "http://127.0.0.1:8002"
@@ -31,7 +31,7 @@ def of_another_shop(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def judged(ground: Any, entity: str, rows: Sequence[dict[str, Any]], source: str) -> Any:
     staged = ground.stage(entity, rows, source=source)
-    (rule,) = ground.judge_rule(staged, f"{entity}_same_source").rules
+    (rule,) = ground.validate_rule(staged, f"{entity}_same_source").rules
     return rule
 
 
@@ -84,14 +84,14 @@ def test_the_sentence_names_both_shops_and_the_flag_opens_the_gate_for_its_entit
     ground.publish("users", ground.clean("users", MONTH.previous), MONTH.previous)
     ground.stage("users", of_another_shop(rows), source=from_shop(THERE, "users"))
     with pytest.raises(DataRejected) as refused:
-        pass_gates(ground.desk, ["users"], MONTH, "r1")
+        run_gates(ground.gate, ["users"], MONTH, "r1")
     sentence = str(refused.value)
     assert f"users_same_source: expected rows from {HERE}/users (as in 2020-02), found {THERE}/users" in sentence
     assert "with --allow-source-change users:2020-03, and name the shop in DEFTUNES_SHOP" in sentence
     for given, opens in (("sessions", False), ("users:2020-02", False), ("users:2020-03", True), ("users", True)):
-        allowing = replace(ground.desk, allowances=Allowances.parse([(Guard.SOURCE_CHANGE, [given])]))
+        allowing = replace(ground.gate, allowances=Allowances.parse([(Guard.SOURCE_CHANGE, [given])]))
         if opens:
-            assert "allowed by --allow-source-change users:2020-03" in pass_gates(allowing, ["users"], MONTH, "r1")
+            assert "allowed by --allow-source-change users:2020-03" in run_gates(allowing, ["users"], MONTH, "r1")
         else:
             with pytest.raises(DataRejected):
-                pass_gates(allowing, ["users"], MONTH, "r1")
+                run_gates(allowing, ["users"], MONTH, "r1")

@@ -99,7 +99,7 @@ def warm_up() -> None:
     for stage in ("deftunes_lake.__main__", "deftunes_transform.__main__", "deftunes_quality.__main__"):
         importlib.import_module(stage)
     threading.Thread(target=_open_session, name="warm-up-spark", daemon=True).start()
-    for heavy in ("deftunes_quality.judge", "deftunes_serving.build", "dbt.cli.main", "dbt.adapters.duckdb"):
+    for heavy in ("deftunes_quality.validate", "deftunes_serving.build", "dbt.cli.main", "dbt.adapters.duckdb"):
         importlib.import_module(heavy)
 
 

@@ -1,4 +1,4 @@
-"""The door: Great Expectations on a run's branch decides whether the interval may become public."""
+"""The quality gate: Great Expectations on a run's branch decides whether the interval may become public."""
 
 import os
 

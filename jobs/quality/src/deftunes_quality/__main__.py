@@ -17,8 +17,7 @@ from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.settings import SparkSettings
-from deftunes_quality.desk import Desk
-from deftunes_quality.gate import pass_gates
+from deftunes_quality.gate import GateContext, run_gates
 
 STAGE = "deftunes-quality"
 EXAMPLES = """\
@@ -30,11 +29,9 @@ exit codes: 0 all gates open, 65 a gate closed, 75 nothing staged yet, 2 wrong c
 
 
 def work(argv: Sequence[str]) -> str:
-    """Judge what a run staged. Raises StageError."""
-    parser = new_parser(STAGE, "Judge what a run staged of one month; no table is written.", EXAMPLES)
-    parser.add_argument(
-        "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=" | ".join(registry().names)
-    )
+    """Validate what a run staged. Raises StageError."""
+    parser = new_parser(STAGE, "Validate what a run staged of one month; no table is written.", EXAMPLES)
+    parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=" | ".join(ENTITIES))
     add_interval(parser)
     add_allowances(parser, *GUARDS["quality"])
     arguments = parser.parse_args(argv)
@@ -42,8 +39,8 @@ def work(argv: Sequence[str]) -> str:
     entities = tuple(dict.fromkeys(arguments.entities))
     allowances = allowances_of(arguments, entities, [interval])
     settings = from_environment(SparkSettings)
-    desk = Desk(open_session(settings, STAGE), settings, open_store(settings.lake), allowances)
-    return pass_gates(desk, entities, interval, run_id)
+    gate = GateContext(open_session(settings, STAGE), settings, open_store(settings.lake), allowances)
+    return run_gates(gate, entities, interval, run_id)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

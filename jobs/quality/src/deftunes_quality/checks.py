@@ -17,19 +17,18 @@ from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity, Rule, Severity
 from deftunes_contract.interval import Interval
 from deftunes_contract.load_metrics import LoadMetrics
-from deftunes_quality.elsewhere import Elsewhere
-from deftunes_quality.figures import Quarantined
-from deftunes_quality.public import PublicState
-from deftunes_quality.references import Unmatched
+from deftunes_quality.interval_under_test import PublicState
+from deftunes_quality.metrics import Quarantined
+from deftunes_quality.published_keys import Elsewhere, Unmatched
 from deftunes_quality.restatement import Restatement
 
 
 @dataclass(frozen=True)
-class Facts:
+class ValidationContext:
     """What the checks are measured against.
 
     faults: column → what is wrong with it; rules about such a column are skipped, while `conform` closes the gate.
-    unmatched: by rule id; a rule that is not in it could not be judged. public: what main shows. restatement: the
+    unmatched: by rule id; a rule that is not in it was not measured. public: what main shows. restatement: the
     interval's own public rows against the staged ones, None when there are none to compare. elsewhere: by rule
     id, months that show staged keys too. known: share of the staged keys that are public, where the source changed.
     allowances: the caller's.
@@ -43,13 +42,14 @@ class Facts:
     faults: Mapping[str, str]
     unmatched: Mapping[str, Unmatched]
     public: PublicState = field(default_factory=PublicState)
+    quarantine_examples: tuple[str, ...] = ()
     restatement: Restatement | None = None
     elsewhere: Mapping[str, tuple[Elsewhere, ...]] = field(default_factory=dict)
     known: float | None = None
     allowances: Allowances = NONE_ALLOWED
 
     @property
-    def kept(self) -> int:
+    def expected_rows(self) -> int:
         """Rows that must be on the branch: what landed without what was set aside."""
         return self.staged.landed_units - self.staged.quarantined_units
 
@@ -58,23 +58,25 @@ class Facts:
 class Check:
     """One expectation of one rule.
 
-    expected: in words. figure: what is judged, None for the rows themselves. part: what of its rule it is, where a
-    rule has several checks. found: what was found in words, where a figure alone says too little. allowed: the flag
+    expected: in words. metric: what is checked, None for the rows themselves. part: what of its rule it is, where a
+    rule has several checks. found: what was found in words, where a metric alone is not enough. allowed: the flag
     that lifts a bound which does not hold. note: what a person should know although the rule holds.
     """
 
     rule: Rule
     expectation: gxe.Expectation
     expected: str
-    figure: int | float | None = None
+    metric: int | float | None = None
     part: str = ""
     found: str = ""
     allowed: str | None = None
     note: str | None = None
+    failing: int = 0
+    examples: tuple[str, ...] = ()
 
 
-class Skip(Exception):
-    """A rule that cannot be judged on this interval, with the reason."""
+class SkipCheck(Exception):
+    """A rule that cannot be checked on this interval, with the reason."""
 
 
 def common(rule: Rule, part: str = "") -> dict[str, Any]:
@@ -86,7 +88,7 @@ def common(rule: Rule, part: str = "") -> dict[str, Any]:
     }
 
 
-def figure_check(rule: Rule, name: str, value: int | float, least: Any, most: Any, words: str) -> Check:
+def metric_check(rule: Rule, name: str, value: int | float, least: Any, most: Any, words: str) -> Check:
     """A check of one figure; its maximum is the figure itself, and GX returns it without asking for values."""
     part = "" if name == rule.id else name.replace("_", " ")
     expectation = gxe.ExpectColumnMaxToBeBetween(column=name, min_value=least, max_value=most, **common(rule, part))

@@ -1,31 +1,45 @@
-"""The gate over several entities of one run: all are judged and told before the exit code is decided.
+"""The gate over several entities of one run: all are validated and reported before the exit code is decided.
 
 Data flow: branches of the run → `quality/<entity>/ingest_on=D/run=R/result.json` and its report; no table is written.
 What protects the output: a result is written whatever happens, also when the gate itself breaks (then closed), and
-it names the one snapshot that was judged.
+it names the one snapshot that was validated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
+from pyspark.sql import SparkSession
 
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances
+from deftunes_contract.entity import load
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.gate import GateResult, write_gate_result
 from deftunes_contract.interval import Interval
-from deftunes_contract.registry import load
+from deftunes_contract.object_store import ObjectStore
+from deftunes_contract.settings import LakeSettings
 from deftunes_lake.tables import table_name
-from deftunes_quality.decision import broken_gate
-from deftunes_quality.desk import Desk
-from deftunes_quality.refusal import lifted, opening, refusal, warning
-from deftunes_quality.staged import Staged, find_staged
+from deftunes_quality.gate_decision import failed_gate
+from deftunes_quality.interval_under_test import StagedInterval, load_staged
+from deftunes_quality.messages import closed_message, lifted, open_message, warn_message
 
 
-def pass_gates(desk: Desk, entities: Sequence[str], interval: Interval, run_id: str) -> str:
-    """Judge what a run staged of an interval; returns one sentence when every gate is open.
+@dataclass(frozen=True)
+class GateContext:
+    """The session, where the lake is, its store, and what the caller allows."""
 
-    Raises, after all entities were judged, in this order: what broke a gate (a bug), DataRejected when a gate closed,
+    spark: SparkSession
+    settings: LakeSettings
+    store: ObjectStore
+    allowances: Allowances = NONE_ALLOWED
+
+
+def run_gates(gate: GateContext, entities: Sequence[str], interval: Interval, run_id: str) -> str:
+    """Validate what a run staged of an interval; returns one sentence when every gate is open.
+
+    Raises, after all entities were validated: what broke a gate (a bug), else DataRejected when a gate closed, else
     RetryableError when a branch is missing.
     """
     opened: list[str] = []
@@ -34,14 +48,16 @@ def pass_gates(desk: Desk, entities: Sequence[str], interval: Interval, run_id: 
     bugs: list[Exception] = []
     for name in entities:
         try:
-            staged = find_staged(desk.spark, table_name(desk.settings, name), load(name), interval, run_id)
-            result = judge_one(desk, staged)
+            staged = load_staged(gate.spark, table_name(gate.settings, name), load(name), interval, run_id)
+            result = validate_entity(gate, staged)
         except RetryableError as absent:
             missing.append(str(absent))
         except Exception as bug:
             bugs.append(bug)
         else:
-            (opened if result.passed else closed).append((opening if result.passed else refusal)(staged, result))
+            (opened if result.passed else closed).append(
+                (open_message if result.passed else closed_message)(staged, result)
+            )
     if bugs:
         raise bugs[0]
     if closed:
@@ -51,28 +67,28 @@ def pass_gates(desk: Desk, entities: Sequence[str], interval: Interval, run_id: 
     return "; ".join(opened)
 
 
-def judge_one(desk: Desk, staged: Staged) -> GateResult:
-    """Judge one entity and write its result. Whatever goes wrong meanwhile closes the gate and is raised again."""
+def validate_entity(gate: GateContext, staged: StagedInterval) -> GateResult:
+    """Validate one entity and write its result. Whatever goes wrong meanwhile closes the gate and is raised again."""
     log = structlog.get_logger("deftunes-quality")
     try:
-        # 5 s of Great Expectations, only when there is something to judge
-        from deftunes_quality.judge import judge_staged
+        # 5 s of Great Expectations, only when there is something to validate
+        from deftunes_quality.validate import validate_interval
 
-        result = judge_staged(desk, staged)
+        result = validate_interval(gate, staged)
     except Exception as fault:
-        where = write_gate_result(desk.store, broken_gate(staged, fault))
+        where = write_gate_result(gate.store, failed_gate(staged, fault))
         log.exception(f"{staged.name}: the gate broke and is closed; nothing was published", result=where)
         raise
     for rule in result.rules:
         if rule.skipped:
-            log.info(f"{staged.name}: {rule.id} is not judged: {rule.skipped}")
+            log.info(f"{staged.name}: {rule.id} is skipped: {rule.skipped}")
         elif not rule.passed and rule not in result.closing:
-            log.warning(warning(staged, rule))
+            log.warning(warn_message(staged, rule))
         elif rule.allowed:
             log.warning(f"{staged.name}: {lifted(rule)}")
         elif rule.note:
             log.warning(f"{staged.name}: {rule.id} holds, but {rule.note}")
-    where = write_gate_result(desk.store, result)
-    tell = log.info if result.passed else log.error
-    tell((opening if result.passed else refusal)(staged, result), result=where, report=result.data_docs)
+    where = write_gate_result(gate.store, result)
+    log_at = log.info if result.passed else log.error
+    log_at((open_message if result.passed else closed_message)(staged, result), result=where, report=result.data_docs)
     return result

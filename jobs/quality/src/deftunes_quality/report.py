@@ -1,7 +1,7 @@
 """The report of a gate: one page for people, made from the gate's result.
 
 Data flow: `GateResult` + `LoadMetrics` → `quality/<entity>/ingest_on=D/run=R/data_docs/index.html`.
-What protects the reader: values of failing rows come from strangers, so every text passes `printable`, the redactor
+What protects the reader: values of failing rows come from unmatched, so every text passes `printable`, the redactor
 and the template's escaping, and the page's content security policy allows one style sheet, known by its hash, and
 nothing else: no script, no request, no form. The name does not change, so a second judgement replaces the report.
 """

@@ -1,7 +1,7 @@
 """A month that is run again, against its own public rows: what would be lost by publishing it.
 
 Data flow: public rows of the interval + staged keys → `Restatement`; one anti-join over the key columns, the amount and
-the event time, and none when the month was never public or the same delivery is judged again. Keys are compared, not
+the event time, and none when the month was never public or the same delivery is validated again. Keys are compared, not
 numbers of rows: a month whose sales are replaced by as many others has lost them all.
 """
 
@@ -18,10 +18,9 @@ from pyspark.sql import functions as f
 from deftunes_contract.entity import Entity
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_lake.snapshot_reader import read_snapshot
-from deftunes_quality.figures import column_faults
-from deftunes_quality.privacy import EXAMPLES, shown_row
-from deftunes_quality.public import PublicState
-from deftunes_quality.staged import Staged
+from deftunes_quality.interval_under_test import PublicState, StagedInterval
+from deftunes_quality.masking import EXAMPLES, shown_row
+from deftunes_quality.metrics import column_faults
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Restatement:
         return f"{rows}, {entity.amount} {self.amount:,.2f} → {staged_amount or Decimal(0):,.2f}{unit}"
 
 
-def compare(spark: SparkSession, staged: Staged, rows: DataFrame) -> Restatement | None:
+def compare(spark: SparkSession, staged: StagedInterval, rows: DataFrame) -> Restatement | None:
     """The staged rows against what main shows of their interval; None when it shows none, or keys cannot be read."""
     entity, public = staged.entity, staged.public
     if not public.rows or not entity.rules_of("restatement", "same_source"):
@@ -111,7 +110,7 @@ def promised_since(entity: Entity, landed_at: datetime | None) -> datetime | Non
     return landed_at.astimezone(UTC) - timedelta(days=min(days))
 
 
-def _count_expired(entity: Entity, staged: Staged) -> Column:
+def _count_expired(entity: Entity, staged: StagedInterval) -> Column:
     since = promised_since(entity, staged.summary.landed_at)
     if since is None or entity.event_time is None:
         return f.lit(0)

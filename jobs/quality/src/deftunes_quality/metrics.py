@@ -19,8 +19,8 @@ from deftunes_contract.settings import LakeSettings
 from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_lake.snapshots import main_head
 from deftunes_lake.tables import spark_schema, table_name
-from deftunes_quality.privacy import shown_record
-from deftunes_quality.staged import Staged
+from deftunes_quality.interval_under_test import StagedInterval
+from deftunes_quality.masking import shown_record
 
 TOP_RULES = 3
 """Rules whose quarantined records are shown when the quarantine is too full."""
@@ -35,7 +35,7 @@ class Quarantined:
     by_rule: Mapping[str, int]
 
 
-def quarantine_rows(spark: SparkSession, settings: LakeSettings, staged: Staged) -> DataFrame | None:
+def quarantine_rows(spark: SparkSession, settings: LakeSettings, staged: StagedInterval) -> DataFrame | None:
     """The run's quarantined rows of the interval, None while the quarantine is empty."""
     table = table_name(settings, "quarantine")
     head = main_head(spark, table)

@@ -1,4 +1,4 @@
-"""What a gate says to people, in one sentence: which rule, how many rows, which values, and what to do next."""
+"""A gate's messages to people, one sentence each: which rule, how many rows, which values, and what to do next."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from deftunes_contract.allowances import Allowance, Guard
 from deftunes_contract.entity import Severity
 from deftunes_contract.gate import ALLOWED_BY, GateResult, RuleResult
 from deftunes_contract.interval import Interval
-from deftunes_quality.staged import Staged
+from deftunes_quality.interval_under_test import StagedInterval
 
 SHOWN_RULES = 3
-"""Broken rules told in the sentence; all are in the result."""
+"""Failed rules that the sentence names; all are in the result."""
 
 
 _MONTH = re.compile(r"\b\d{4}-\d{2}\b")
 
 
-def refusal(staged: Staged, result: GateResult) -> str:
+def closed_message(staged: StagedInterval, result: GateResult) -> str:
     """Why the gate closed."""
     closing = result.closing
-    told = "; ".join(_broken(rule, staged) for rule in closing[:SHOWN_RULES])
+    reasons = "; ".join(_failure(rule, staged) for rule in closing[:SHOWN_RULES])
     more = f"; and {len(closing) - SHOWN_RULES} more rules" if len(closing) > SHOWN_RULES else ""
     return (
-        f"{staged.name}: gate closed: {told}{more}; nothing was published; report: {result.data_docs}; "
+        f"{staged.name}: gate closed: {reasons}{more}; nothing was published; report: {result.data_docs}; "
         f"{_next_step(closing, staged)}"
     )
 
 
-def opening(staged: Staged, result: GateResult) -> str:
+def open_message(staged: StagedInterval, result: GateResult) -> str:
     """What an open gate saw: `users 2020-01: gate open, 19 of 19 rules hold, 1 skipped`."""
-    judged = [rule for rule in result.rules if rule.skipped is None]
-    skipped = len(result.rules) - len(judged)
-    warned = [rule.id for rule in judged if not rule.passed]
-    text = f"{staged.name}: gate open, {len(judged) - len(warned)} of {len(judged)} rules hold"
+    checked = [rule for rule in result.rules if rule.skipped is None]
+    skipped = len(result.rules) - len(checked)
+    warned = [rule.id for rule in checked if not rule.passed]
+    text = f"{staged.name}: gate open, {len(checked) - len(warned)} of {len(checked)} rules hold"
     text += f", warned by {', '.join(warned)}" if warned else ""
     text += f", {skipped} skipped" if skipped else ""
-    text += "".join(f", {lifted(rule)}" for rule in judged if rule.allowed)
+    text += "".join(f", {lifted(rule)}" for rule in checked if rule.allowed)
     return text + (", the month is empty" if not staged.summary.landed_units else "")
 
 
 def lifted(rule: RuleResult) -> str:
-    """A broken rule that the caller let pass: `sessions_restatement (240 → 11 rows, …) allowed by --allow-shrink …`."""
+    """A failed rule that the caller let pass: `sessions_restatement (240 → 11 rows, …) allowed by --allow-shrink …`."""
     return f"{rule.id} ({rule.observed}) {ALLOWED_BY}{rule.allowed}"
 
 
-def warning(staged: Staged, rule: RuleResult) -> str:
-    """A broken rule that does not close the gate."""
-    return f"{staged.name}: {_broken(rule, staged)}; a warning, the gate stays open"
+def warn_message(staged: StagedInterval, rule: RuleResult) -> str:
+    """A failed rule that does not close the gate."""
+    return f"{staged.name}: {_failure(rule, staged)}; a warning, the gate stays open"
 
 
-def _broken(rule: RuleResult, staged: Staged) -> str:
+def _failure(rule: RuleResult, staged: StagedInterval) -> str:
     if rule.kind == "quarantine_share":
         summary = staged.summary
         top = f"; most of them: {', '.join(rule.examples)}" if rule.examples else ""
@@ -71,7 +71,7 @@ def _broken(rule: RuleResult, staged: Staged) -> str:
     return f"{rule.id} failed: expected {rule.expected}, found {observed}{examples}"
 
 
-def _next_step(closing: Sequence[RuleResult], staged: Staged) -> str:
+def _next_step(closing: Sequence[RuleResult], staged: StagedInterval) -> str:
     interval, entity = staged.interval, staged.entity.name
     call = f"{entity} --start {interval.start} --end {interval.end} --run-id {staged.run_id}"
     if any(rule.severity is Severity.QUARANTINE or rule.kind == "reconcile" for rule in closing):
@@ -83,7 +83,7 @@ def _next_step(closing: Sequence[RuleResult], staged: Staged) -> str:
     return "; ".join(steps.values())
 
 
-def _to_shrink(rule: RuleResult, staged: Staged, call: str) -> str:
+def _to_shrink(rule: RuleResult, staged: StagedInterval, call: str) -> str:
     flag = Allowance(Guard.SHRINK, staged.entity.name, staged.interval.month)
     return (
         f"let the source deliver the whole month, then run deftunes-extract {call} and the stages after it again; "
@@ -91,7 +91,7 @@ def _to_shrink(rule: RuleResult, staged: Staged, call: str) -> str:
     )
 
 
-def _to_move(rule: RuleResult, staged: Staged, call: str) -> str:
+def _to_move(rule: RuleResult, staged: StagedInterval, call: str) -> str:
     entity, month = staged.entity.name, staged.interval.month
     left = [Interval.of_month(text) for text in _MONTH.findall(str(rule.observed))]
     first = "; ".join(f"deftunes-extract {entity} --start {one.start} --end {one.end}" for one in left)
@@ -104,7 +104,7 @@ def _to_move(rule: RuleResult, staged: Staged, call: str) -> str:
     )
 
 
-def _to_change_source(rule: RuleResult, staged: Staged, call: str) -> str:
+def _to_change_source(rule: RuleResult, staged: StagedInterval, call: str) -> str:
     flag = Allowance(Guard.SOURCE_CHANGE, staged.entity.name, staged.interval.month)
     return (
         "load another shop into a lake of its own (DEFTUNES_HOME, DEFTUNES_LAKE); if it is the same shop at another "
