@@ -31,8 +31,7 @@ from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.receipt import LandedObject, Receipt
-from deftunes_contract.registry import load
-from deftunes_extract.metrics import Figures
+from deftunes_extract.metrics import RecordMetrics
 from deftunes_lake.session import open_session
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name
 from deftunes_transform.run import transform
@@ -44,7 +43,7 @@ SESSIONS = load("sessions")
 
 def land(store: ObjectStore, items: int, parts: int, bad: float) -> list[str]:
     """A delivery of about so many items; the names of its objects."""
-    dice, figures, objects = random.Random(7), Figures(SESSIONS), []
+    dice, figures, objects = random.Random(7), RecordMetrics(SESSIONS), []
     folder = landing_path(SESSIONS.landing_folder, MONTH.ingest_on)
     for number in range(parts):
         lines: list[bytes] = []

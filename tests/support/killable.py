@@ -16,7 +16,12 @@ from pathlib import Path
 DBT = ("deftunes_serving.__main__", "dbt.cli.main", "dbt.adapters.redshift")
 PLATFORM = (
     *("deftunes_cli.__main__", "deftunes_serving.verify", "deftunes_cli.dashboard", "deftunes_extract.__main__"),
-    *("deftunes_lake.__main__", "deftunes_transform.__main__", "deftunes_quality.__main__", "deftunes_quality.validate"),
+    *(
+        "deftunes_lake.__main__",
+        "deftunes_transform.__main__",
+        "deftunes_quality.__main__",
+        "deftunes_quality.validate",
+    ),
     *("deftunes_serving.build", "dbt.adapters.duckdb", *DBT),
 )
 """What `deftunes run` imports. None of it starts a JVM or reads a setting."""

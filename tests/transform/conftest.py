@@ -20,8 +20,7 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
-from deftunes_contract.registry import load
-from deftunes_extract.metrics import Figures
+from deftunes_extract.metrics import RecordMetrics
 from deftunes_transform import json_parsing, sessions, songs, users
 from deftunes_transform.landing_reader import numbered
 from deftunes_transform.rules import QuarantineRules
@@ -183,7 +182,7 @@ def counted(contract: Entity, lines: Sequence[str]) -> dict[str, Any]:
     """Figures of these lines as extract takes them."""
     if contract.landing_format == "pgcopy":
         return {"records": len(lines), "units": len(lines), "amount": None, "min_time": None, "max_time": None}
-    figures = Figures(contract)
+    figures = RecordMetrics(contract)
     figures.add([line.encode("utf-8", "surrogatepass") for line in lines])
     totals = figures.totals
     names = ("records", "units", "amount", "min_time", "max_time", "warnings")
