@@ -31,6 +31,7 @@ from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.object_store import ObjectStore, open_store
 from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_contract.registry import load
 from deftunes_extract.metrics import RecordMetrics
 from deftunes_lake.session import open_session
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name

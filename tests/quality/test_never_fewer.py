@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deftunes_contract.allowances import Allowances, Guard
 from deftunes_contract.interval import Interval
 from deftunes_contract.load_metrics import LoadMetrics
+from deftunes_contract.registry import load
 from deftunes_quality.checks import ValidationContext
 from deftunes_quality.interval_checks import restatement, same_source
 from deftunes_quality.interval_under_test import PublicState

@@ -240,7 +240,7 @@ def clean(referred: Any) -> Mapping[str, GateResult]:
     """What the gate says of clean intervals."""
     return {
         name: referred.validate(on_a_full_lake(referred, referred.stage(name, referred.clean(name), run_id="clean")))
-        for name in ENTITIES
+        for name in registry().names
     }
 
 

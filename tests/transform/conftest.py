@@ -20,6 +20,7 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
 from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
+from deftunes_contract.registry import load
 from deftunes_extract.metrics import RecordMetrics
 from deftunes_transform import json_parsing, sessions, songs, users
 from deftunes_transform.landing_reader import numbered

@@ -8,6 +8,7 @@ import pytest
 
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.object_store import LocalStore
+from deftunes_contract.registry import load
 from deftunes_transform.delivery import check_unchanged, open_delivery
 
 

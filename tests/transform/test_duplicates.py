@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import load
 from deftunes_transform.duplicates import deduplicate, find_duplicate_keys, with_lines
 from deftunes_transform.rules import QuarantineRules
 

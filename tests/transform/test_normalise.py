@@ -106,7 +106,7 @@ def test_a_name_that_shows_nothing_is_no_name(validator, samples, number) -> Non
     assert user.line is not None
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_every_complete_text_may_not_be_blank_in_the_transform(validator, samples, entity) -> None:
     """Every rule of severity quarantine, whatever else a blank id breaks."""
     quarantined = {

@@ -9,6 +9,7 @@ import pytest
 
 from deftunes_contract.entity import Severity
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import load, registry
 from deftunes_transform.rules import QuarantineRules, anchor_end
 
 UPPER = "ABCDEF00-0000-4000-8000-000000000001"
@@ -88,7 +89,7 @@ def test_every_quarantine_rule_is_tripped_by_its_own_bad_row(broken, entity: str
     assert found == expected if rule not in ALONE else rule in found, found
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", registry().names)
 def test_a_valid_record_breaks_nothing_and_keeps_no_line(validator, samples, entity: str) -> None:
     record = {"users": samples.user, "sessions": samples.session, "songs": samples.song}[entity]()
     rows = validator.validate(entity, record)
@@ -97,7 +98,7 @@ def test_a_valid_record_breaks_nothing_and_keeps_no_line(validator, samples, ent
 
 
 def test_conform_is_the_first_rule_and_the_others_keep_the_contracts_order() -> None:
-    for entity in ENTITIES:
+    for entity in registry().names:
         ids = [rule.id for rule in QuarantineRules(load(entity), Interval(date(2020, 1, 1), date(2020, 2, 1))).rules]
         assert ids[0] == f"{entity}_conform"
         assert ids[1:] == [rule for rule in quarantine_rules(entity) if rule != f"{entity}_conform"]

@@ -31,7 +31,9 @@ exit codes: 0 all gates open, 65 a gate closed, 75 nothing staged yet, 2 wrong c
 def work(argv: Sequence[str]) -> str:
     """Validate what a run staged. Raises StageError."""
     parser = new_parser(STAGE, "Validate what a run staged of one month; no table is written.", EXAMPLES)
-    parser.add_argument("entities", nargs="+", choices=ENTITIES, metavar="ENTITY", help=" | ".join(ENTITIES))
+    parser.add_argument(
+        "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=" | ".join(registry().names)
+    )
     add_interval(parser)
     add_allowances(parser, *GUARDS["quality"])
     arguments = parser.parse_args(argv)

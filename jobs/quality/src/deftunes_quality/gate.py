@@ -14,11 +14,11 @@ import structlog
 from pyspark.sql import SparkSession
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
-from deftunes_contract.entity import load
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.gate import GateResult, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import ObjectStore
+from deftunes_contract.registry import load
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.tables import table_name
 from deftunes_quality.gate_decision import failed_gate

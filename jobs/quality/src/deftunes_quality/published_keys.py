@@ -20,9 +20,10 @@ from functools import reduce
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from deftunes_contract.entity import Entity, Rule, load
+from deftunes_contract.entity import Entity, Rule
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch
+from deftunes_contract.registry import load
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.snapshot_reader import read_snapshot
 from deftunes_lake.snapshots import branch_head, main_head
