@@ -61,6 +61,14 @@ def _environment() -> Iterator[str]:
         yield from re.findall(r"\bDEFTUNES_[A-Z0-9_]*[A-Z0-9]\b(?![{*])", text)
 
 
+def _pipelines() -> Iterator[str]:
+    from deftunes_cli.airflow.service import MAINTENANCE
+    from deftunes_cli.run import ALL
+    from deftunes_contract.registry import registry
+
+    return (f"--pipeline {name}" for name in (*registry().pipelines, ALL, MAINTENANCE))
+
+
 def _tables() -> Iterator[str]:
     from deftunes_contract.registry import load, registry
 
@@ -169,6 +177,7 @@ def _images() -> Iterator[str]:
 SECTIONS = {
     "commands": _commands,
     "exit codes": _exit_codes,
+    "pipelines": _pipelines,
     "environment": _environment,
     "tables": _tables,
     "rules": _rules,

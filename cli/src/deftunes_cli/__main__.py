@@ -12,7 +12,6 @@ import os
 import sys
 import tempfile
 from datetime import UTC, datetime
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -50,14 +49,6 @@ app.add_typer(jobs, name="job")
 app.add_typer(airflow, name="airflow")
 
 
-class Pipeline(StrEnum):
-    """What `run` runs."""
-
-    API = "api"
-    SONGS = "songs"
-    ALL = "all"
-
-
 Start = Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")]
 End = Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")]
 
@@ -81,7 +72,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Start a simulated shop, run both pipelines over it, show the result, stop the shop."""
+    """Start a simulated shop, run all pipelines over it, show the result, stop the shop."""
     from deftunes_cli.demo import world, world_config
 
     home = _home()
@@ -99,13 +90,13 @@ def demo(
 def run(
     start: Start,
     end: End,
-    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")] = Pipeline.ALL,
+    pipeline: Annotated[str, typer.Option(metavar="NAME", help="One of the contracts' pipelines, or all.")] = runs.ALL,
     run_id: Annotated[str, typer.Option(metavar="ID", help="Name of the run; default: time and process id.")] = "",
     allowances: Allowances = NONE_ALLOWED,
     partial: Annotated[bool, typer.Option("--partial", help=f"{PARTIAL_HELP.capitalize()}.")] = False,
     full_refresh: Annotated[bool, typer.Option(help="Rebuild the serving tables from all published months.")] = False,
 ) -> None:
-    """Run pipelines against DEFTUNES_API_URL and DEFTUNES_SONGS_DSN, one interval a calendar month of the range."""
+    """Run pipelines against the sources that the environment names, one interval a calendar month of the range."""
     home = _home()
     months = list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
     plan = runs.plan_of(pipeline, months, run_id or _run_id(), allowances, full_refresh, partial)
@@ -143,7 +134,7 @@ def status(as_json: Json = False) -> None:
 @app.command(epilog="Example: deftunes rollback --month 2020-02 --pipeline api")
 def rollback(
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month whose last publication is taken back.")],
-    pipeline: Annotated[Pipeline, typer.Option(help="Whose tables.")],
+    pipeline: Annotated[str, typer.Option(metavar="NAME", help="Whose tables: a pipeline, or all.")],
 ) -> None:
     """Show a month as it was before it was last published: the lake's tables, then the serving tables."""
     from deftunes_cli.rollback import rollback_month

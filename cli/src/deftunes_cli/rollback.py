@@ -17,6 +17,7 @@ from deftunes_cli.stages import StageCall
 from deftunes_contract.allowances import Allowances
 from deftunes_contract.errors import NothingToDo, StageError
 from deftunes_contract.interval import Interval
+from deftunes_contract.registry import registry
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def rollback_month(pipelines: Sequence[str], month: Interval, begin: Callable[[S
 
     `begin` is told of each step. Raises StageError of the step that failed, with what stands now in its sentence.
     """
-    entities = tuple(entity for pipeline in pipelines for entity in stages.PIPELINES[pipeline])
+    entities = tuple(entity for pipeline in pipelines for entity in registry().pipelines[pipeline])
     lake = stages.rollback(entities, month)
     begin(lake)
     moved = True

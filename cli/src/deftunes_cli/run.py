@@ -1,9 +1,9 @@
-"""One run: both pipelines over whole months, in one process, with a record of every step.
+"""One run: pipelines over whole months, in one process, with a record of every step.
 
     extract (runs ahead in a thread) ─► per month and pipeline: transform ─► quality ─► publish ─► one dbt build
 
-A pipeline that fails stops at that month; what was published before it is still served, and the other pipeline goes
-on, just as two DAGs would. Nothing here judges data: the stages' own exit codes decide.
+A pipeline that fails stops at that month; what was published before it is still served, and the other pipelines
+go on, just as their DAGs would. Nothing here validates data: the stages' own exit codes decide.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from deftunes_cli.run_record import RunRecord, Step
 from deftunes_cli.stages import StageCall
 from deftunes_cli.workspace import Workspace
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
-from deftunes_contract.errors import ExitCode, NothingToDo, StageError
+from deftunes_contract.errors import ExitCode, NothingToDo, StageError, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.names import clean_run_id
 from deftunes_contract.provisional import running, utc_now
+from deftunes_contract.registry import registry
+
+ALL = "all"
+"""`--pipeline all`: every pipeline of the registry."""
 
 
 class Progress(Protocol):
@@ -55,6 +59,11 @@ class Plan:
     full_refresh: bool = False
     provisional: tuple[Interval, ...] = ()
 
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """All entities of the pipelines."""
+        return tuple(entity for pipeline in self.pipelines for entity in registry().pipelines[pipeline])
+
     def extract(self, pipeline: str, month: Interval) -> StageCall:
         """The first step of a month."""
         return stages.extract(pipeline, month, self.run_id, self.allowances, month in self.provisional)
@@ -67,6 +76,7 @@ def execute(plan: Plan, home: Workspace, progress: Progress) -> RunRecord:
         pipelines=plan.pipelines,
         months=tuple(month.month for month in plan.months),
         provisional=tuple(month.month for month in plan.provisional),
+        contract_digests={entity: registry().entity(entity).digest for entity in plan.entities},
         started_at=datetime.now(UTC),
     )
     record.save(home)
@@ -183,16 +193,19 @@ def plan_of(
     partial: bool = False,
     now: datetime | None = None,
 ) -> Plan:
-    """The plan for `--pipeline api|songs|all`. now: with its zone, the machine's clock when not given.
+    """The plan for `--pipeline NAME` or `all`. now: with its zone, the machine's clock when not given.
 
     Raises UsageError when an allowance concerns nothing in it, or when a month is not over and `partial` is not given.
     """
-    pipelines = pipelines_of(pipeline)
-    checked(allowances, [entity for one in pipelines for entity in stages.PIPELINES[one]], months)
     early = running(months, now or utc_now(), partial)
-    return Plan(pipelines, tuple(months), clean_run_id(run_id), allowances, full_refresh, early)
+    plan = Plan(pipelines_of(pipeline), tuple(months), clean_run_id(run_id), allowances, full_refresh, early)
+    checked(allowances, plan.entities, months)
+    return plan
 
 
 def pipelines_of(pipeline: str) -> tuple[str, ...]:
-    """What `--pipeline api|songs|all` names."""
-    return tuple(stages.PIPELINES) if pipeline == "all" else (pipeline,)
+    """What `--pipeline` names: one of the registry's pipelines, or `all` of them. Raises UsageError."""
+    known = tuple(registry().pipelines)
+    if pipeline not in (*known, ALL):
+        raise UsageError(f"--pipeline: expected {', '.join((*known, ALL))}, found {pipeline!r}")
+    return known if pipeline == ALL else (pipeline,)

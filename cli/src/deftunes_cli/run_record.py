@@ -30,7 +30,8 @@ class Step(BaseModel):
 class RunRecord(BaseModel):
     """One run over one or more months. Times are UTC; exit_code is that of the run as a whole.
 
-    provisional: those of the months that were not over when the run began.
+    provisional: those of the months that were not over when the run began. contract_digests: entity → sha256 (hex) of
+    its effective contract, overlays included.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -39,6 +40,7 @@ class RunRecord(BaseModel):
     pipelines: tuple[str, ...]
     months: tuple[str, ...]
     provisional: tuple[str, ...] = ()
+    contract_digests: dict[str, str] = {}
     started_at: datetime
     finished_at: datetime | None = None
     exit_code: int | None = None

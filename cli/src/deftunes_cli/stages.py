@@ -1,4 +1,4 @@
-"""The stages as the hand calls them: their `work` functions, in this process, with the arguments anybody would type.
+"""The stages as `deftunes` calls them: in this process, with the arguments that anybody would type.
 
 Imports happen late: pyspark, Great Expectations and dbt cost seconds, and `deftunes --help` needs none of them.
 `warm_up` pays them while the first extract runs.
@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from deftunes_contract.allowances import GUARDS, Allowances
 from deftunes_contract.interval import Interval
 from deftunes_contract.provisional import FLAG as PARTIAL
-
-PIPELINES: dict[str, tuple[str, ...]] = {"songs": ("songs",), "api": ("users", "sessions")}
-"""Entities by pipeline. Songs first, so that a sale's track is looked up in this month's catalogue."""
+from deftunes_contract.registry import registry
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class StageCall:
 
 def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances, partial: bool = False) -> StageCall:
     """Sources → landing zone. partial: the month may not be over."""
-    entities = PIPELINES[pipeline]
+    entities = registry().pipelines[pipeline]
     allowed = allowances.select(GUARDS["extract"], entities, [month.month])
     flags = (*allowed.argv, *([PARTIAL] if partial else []))
     return _call("extract", "deftunes_extract.__main__", (), entities, month, run_id, flags)
@@ -46,19 +44,19 @@ def extract(pipeline: str, month: Interval, run_id: str, allowances: Allowances,
 
 def transform(pipeline: str, month: Interval, run_id: str) -> StageCall:
     """Landing zone → branch and quarantine."""
-    return _call("transform", "deftunes_transform.__main__", (), PIPELINES[pipeline], month, run_id)
+    return _call("transform", "deftunes_transform.__main__", (), registry().pipelines[pipeline], month, run_id)
 
 
 def quality(pipeline: str, month: Interval, run_id: str, allowances: Allowances) -> StageCall:
     """The gate."""
-    entities = PIPELINES[pipeline]
+    entities = registry().pipelines[pipeline]
     allowed = allowances.select(GUARDS["quality"], entities, [month.month])
     return _call("quality", "deftunes_quality.__main__", (), entities, month, run_id, allowed.argv)
 
 
 def publish(pipeline: str, month: Interval, run_id: str) -> StageCall:
     """Branch → main."""
-    return _call("publish", "deftunes_lake.__main__", ("publish",), PIPELINES[pipeline], month, run_id)
+    return _call("publish", "deftunes_lake.__main__", ("publish",), registry().pipelines[pipeline], month, run_id)
 
 
 def rollback(entities: Sequence[str], month: Interval) -> StageCall:
@@ -69,8 +67,7 @@ def rollback(entities: Sequence[str], month: Interval) -> StageCall:
 
 def build(months: Sequence[Interval], allowances: Allowances, full_refresh: bool) -> StageCall:
     """Main → serving, all published months in one build: start-up is paid once."""
-    entities = [entity for pipeline in PIPELINES.values() for entity in pipeline]
-    allowed = allowances.select(GUARDS["dbt"], entities, [month.month for month in months])
+    allowed = allowances.select(GUARDS["dbt"], registry().names, [month.month for month in months])
     argv = ["build", "--start", str(months[0].start), "--end", str(months[-1].end), *allowed.argv]
     if full_refresh:
         argv.append("--full-refresh")

@@ -14,7 +14,7 @@ import typer
 
 from deftunes_cli.airflow import service
 from deftunes_cli.airflow.follow import Follower
-from deftunes_cli.airflow.service import Monthly, Pipeline, Reprocess
+from deftunes_cli.airflow.service import Reprocess
 from deftunes_cli.airflow.settings import AirflowSettings
 from deftunes_cli.allowance_options import with_allowances
 from deftunes_cli.terminal import plain
@@ -40,7 +40,7 @@ Follow = Annotated[bool, typer.Option(help="Print what changes and end with the 
 )
 @with_allowances
 def backfill(
-    pipeline: Annotated[Monthly, typer.Option(help="Which pipeline.")],
+    pipeline: Annotated[str, typer.Option(metavar="NAME", help="One of the contracts' pipelines.")],
     start: Annotated[str, typer.Option(metavar="DAY", help="First day of the first month, inside.")],
     end: Annotated[str, typer.Option(metavar="DAY", help="First day after the last month, outside.")],
     reprocess: Annotated[Reprocess, typer.Option(help="Which months that have a run are run again.")] = Reprocess.NONE,
@@ -60,7 +60,7 @@ def backfill(
 )
 @with_allowances
 def trigger(
-    pipeline: Annotated[Pipeline, typer.Option(help="Which pipeline.")],
+    pipeline: Annotated[str, typer.Option(metavar="NAME", help="One of the contracts' pipelines, or maintenance.")],
     start: Annotated[str, typer.Option(metavar="DAY", help="First day of the month, inside.")] = "",
     end: Annotated[str, typer.Option(metavar="DAY", help="First day of the next month, outside.")] = "",
     entities: Annotated[
@@ -77,12 +77,12 @@ def trigger(
 
 @app.command(epilog="Examples: deftunes airflow state · deftunes airflow state --pipeline api --json")
 def state(
-    pipeline: Annotated[Monthly | None, typer.Option(help="Which pipeline; default: both.")] = None,
+    pipeline: Annotated[str, typer.Option(metavar="NAME", help="One of the contracts' pipelines; default: all.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
     """The latest run of every month: state, name, seconds, and which task failed with what words."""
     with service.connect(from_environment(AirflowSettings)) as airflow:
-        rows = service.state(airflow, [pipeline] if pipeline else list(Monthly))
+        rows = service.state(airflow, pipeline)
     if as_json:
         _write(json.dumps([row.to_json() for row in rows], indent=2))
         return

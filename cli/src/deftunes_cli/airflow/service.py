@@ -7,7 +7,7 @@ last date, `--end` is outside, hence the first day of the last month is what is 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -16,26 +16,14 @@ from deftunes_cli.airflow import runs as read
 from deftunes_cli.airflow.client import AirflowClient, AlreadyExists, Json, NotFound, Timeouts, quote_path
 from deftunes_cli.airflow.follow import Follower, Say
 from deftunes_cli.airflow.settings import AirflowSettings
-from deftunes_cli.stages import PIPELINES
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances, checked
 from deftunes_contract.errors import NothingToDo, RetryableError, UsageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.provisional import is_over, running, utc_now
+from deftunes_contract.registry import registry
 
-
-class Monthly(StrEnum):
-    """Pipelines with a run for every month."""
-
-    API = "api"
-    SONGS = "songs"
-
-
-class Pipeline(StrEnum):
-    """All that can be run by hand."""
-
-    API = "api"
-    SONGS = "songs"
-    MAINTENANCE = "maintenance"
+MAINTENANCE = "maintenance"
+"""`--pipeline maintenance`: runs of the maintenance's DAG, which have no month."""
 
 
 class Reprocess(StrEnum):
@@ -69,6 +57,14 @@ def months_of(start: str, end: str) -> list[Interval]:
     return months
 
 
+def entities_of(pipeline: str, *others: str) -> tuple[str, ...]:
+    """The entities of a pipeline. others: what else could have been named. Raises UsageError for an unknown name."""
+    known = registry().pipelines
+    if pipeline not in known:
+        raise UsageError(f"--pipeline: expected {', '.join((*sorted(known), *others))}, found {pipeline!r}")
+    return known[pipeline]
+
+
 @contextmanager
 def connect(settings: AirflowSettings, timeouts: Timeouts | None = None) -> Iterator[AirflowClient]:
     """The Airflow of the settings. Raises UsageError when their password cannot be read; nothing is asked yet."""
@@ -80,7 +76,7 @@ def connect(settings: AirflowSettings, timeouts: Timeouts | None = None) -> Iter
 
 def dag_id(pipeline: str) -> str:
     """The DAG of a pipeline."""
-    return f"deftunes_{pipeline}_dag" if pipeline == Pipeline.MAINTENANCE else f"deftunes_{pipeline}_pipeline_dag"
+    return f"deftunes_{pipeline}_dag" if pipeline == MAINTENANCE else f"deftunes_{pipeline}_pipeline_dag"
 
 
 def backfill(
@@ -96,6 +92,7 @@ def backfill(
     Raises UsageError (no such DAG), NothingToDo (all of them have runs that stay), RetryableError
     (another backfill is under way).
     """
+    entities_of(pipeline)
     dag, first, last = _dag(airflow, pipeline, say), months[0].start, months[-1].start
     body = {
         "dag_id": dag,
@@ -130,7 +127,7 @@ def backfill(
 
 def _allow(allowances: Allowances, pipeline: str, months: Sequence[Interval]) -> Json:
     """The DAGs' parameter for lifted guards. Raises UsageError when one concerns nothing in the run."""
-    given = checked(allowances, PIPELINES[pipeline], months)
+    given = checked(allowances, registry().pipelines[pipeline], months)
     return {"allow": [f"{one.guard}={one.argv[1]}" for one in sorted(given, key=str)]} if given else {}
 
 
@@ -150,7 +147,8 @@ def trigger(
     entities that the pipeline does not carry).
     """
     conf: Json = {}
-    if pipeline == Pipeline.MAINTENANCE:
+    carried = () if pipeline == MAINTENANCE else entities_of(pipeline, MAINTENANCE)
+    if pipeline == MAINTENANCE:
         if start or end or entities or partial or allowances:
             raise UsageError("expected nothing beside --pipeline maintenance: it tends all tables and has no month")
     else:
@@ -158,7 +156,6 @@ def trigger(
         conf = {"start": str(month.start), "end": str(month.end), **_allow(allowances, pipeline, [month])}
         if running([month], utc_now(), partial):
             conf["partial"] = True
-    carried = PIPELINES.get(pipeline, ())
     if strange := sorted(set(entities) - set(carried)):
         raise UsageError(f"--entities: expected some of {', '.join(carried)}, found {', '.join(strange)}")
     if entities:
@@ -173,13 +170,18 @@ def trigger(
     return Follower(airflow, name, lambda: [airflow.get(read.path_of(run), following=True)], again)
 
 
-def state(airflow: AirflowClient, pipelines: Iterable[str]) -> list[read.Row]:
-    """The latest run of every month of the pipelines, oldest month first. Raises UsageError when a DAG is not there."""
+def state(airflow: AirflowClient, pipeline: str = "") -> list[read.Row]:
+    """The latest run of every month of a pipeline (none named: of all), oldest month first.
+
+    Raises UsageError when there is no such pipeline or its DAG is not there.
+    """
+    if pipeline:
+        entities_of(pipeline)
     rows = []
-    for pipeline in pipelines:
-        dag = _dag(airflow, pipeline, lambda _: None)
+    for name in [pipeline] if pipeline else sorted(registry().pipelines):
+        dag = _dag(airflow, name, lambda _: None)
         found = read.latest(airflow.pages(f"/dags/{quote_path(dag)}/dagRuns", "dag_runs", order_by="id"))
-        rows += [read.row_of(airflow, pipeline, month, run) for month, run in found.items()]
+        rows += [read.row_of(airflow, name, month, run) for month, run in found.items()]
     return rows
 
 

@@ -35,7 +35,7 @@ Seconds = Annotated[
 )
 def run(
     stage: Annotated[
-        str, typer.Argument(metavar="STAGE", help="extract, transform, quality, publish, dbt or maintain.")
+        str, typer.Argument(metavar="STAGE", help="extract, transform, quality, publish, dbt, verify or maintain.")
     ],
     words: Annotated[
         list[str] | None, typer.Argument(metavar="ENTITY... [-- FLAG...]", help="Entities; after -- the stage's flags.")

@@ -17,17 +17,27 @@ Row = dict[str, str]
 
 def make(cluster: KubeClient, release: str, call: JobRequest) -> str:
     """Make the Job of a call from the chart's CronJob; its name. Raises UsageError when the chart is not there."""
-    wanted = cron_job_name(release, call.workload)
-    try:
-        cron_job = cluster.cron_job(wanted)
-    except NotFound:
-        found = ", ".join(sorted(one["metadata"]["name"] for one in cluster.cron_jobs())) or "none"
-        raise UsageError(
-            f"expected CronJob {wanted} in namespace {cluster.namespace}, found: {found}; "
-            "is the chart installed there? helm list --all-namespaces"
-        ) from None
-    name: str = cluster.create_job(job_of(cron_job, call))["metadata"]["name"]
+    name: str = cluster.create_job(job_of(_cron_job(cluster, release, call.workload), call))["metadata"]["name"]
     return name
+
+
+def _cron_job(cluster: KubeClient, release: str, workload: str) -> Json:
+    """By its usual name, else by its labels: the chart's fullnameOverride changes the name only."""
+    wanted = cron_job_name(release, workload)
+    try:
+        return cluster.cron_job(wanted)
+    except NotFound:
+        found = cluster.cron_jobs()
+    labels = {"deftunes.io/workload": workload, "app.kubernetes.io/instance": release}
+    for one in found:
+        own = one["spec"]["jobTemplate"].get("metadata", {}).get("labels", {})
+        if labels.items() <= own.items():
+            return one
+    names = ", ".join(sorted(one["metadata"]["name"] for one in found)) or "none"
+    raise UsageError(
+        f"expected CronJob {wanted} in namespace {cluster.namespace}, found: {names}; "
+        "is the chart installed there? helm list --all-namespaces"
+    )
 
 
 def rows(cluster: KubeClient) -> list[Row]:

@@ -19,8 +19,7 @@ from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.names import clean_run_id
 from deftunes_contract.registry import registry
 
-STAGES = ("extract", "transform", "quality", "publish", "dbt", "maintain")
-API = frozenset({"users", "sessions"})
+STAGES = ("extract", "transform", "quality", "publish", "dbt", "verify", "maintain")
 CONTAINER = "stage"
 STAGE_LABEL = "deftunes.io/stage"
 NAME_MOST = 63
@@ -40,11 +39,11 @@ class JobRequest:
     @property
     def workload(self) -> str:
         """The chart's name for it."""
-        if self.stage in ("dbt", "maintain"):
+        if self.stage in ("dbt", "verify", "maintain"):
             return self.stage
-        if self.stage == "extract":
-            return f"extract-{self.entities[0]}"
-        return f"{self.stage}-{'songs' if self.entities == ('songs',) else 'api'}"
+        owner = self.entities[0] if self.stage == "extract" else registry().entity(self.entities[0]).pipeline
+        # the chart names workloads so: an underscore is no letter of an object's name
+        return f"{self.stage}-{owner.replace('_', '-')}"
 
     @property
     def args(self) -> list[str]:
@@ -72,7 +71,7 @@ def job_request(stage: str, words: Sequence[str], start: str, end: str, run_id: 
             raise UsageError("maintain looks after all intervals: leave --start and --end out")
     elif not (start and end):
         raise UsageError(f"{stage} needs --start and --end, e.g. --start 2020-01-01 --end 2020-02-01")
-    elif stage == "dbt":
+    elif stage in ("dbt", "verify"):
         list(Interval.months(parse_day(start, "--start"), parse_day(end, "--end")))
     else:
         Interval.parse(start, end)
@@ -85,10 +84,10 @@ def _check_entities(stage: str, entities: tuple[str, ...]) -> None:
         raise UsageError(f"{stage}: expected {', '.join(registry().names)}, found {' '.join(unknown) or 'none'}")
     if stage == "extract" and len(entities) > 1:
         raise UsageError(f"extract has a pod per entity, found {' '.join(entities)}; make a job for each")
-    if "songs" in entities and API & set(entities):
-        raise UsageError(
-            f"{stage}: songs and {', '.join(sorted(API & set(entities)))} are two workloads; make two jobs"
-        )
+    pipelines = {entity: registry().entity(entity).pipeline for entity in entities}
+    if stage != "verify" and len(set(pipelines.values())) > 1:
+        told = ", ".join(f"{entity} ({pipeline})" for entity, pipeline in pipelines.items())
+        raise UsageError(f"{stage} has a workload per pipeline, found {told}; make a job for each pipeline")
 
 
 def cron_job_name(release: str, workload: str) -> str:
