@@ -49,7 +49,9 @@ class JsonReply:
         for chunk in chunks:
             tail += chunk
             if len(tail) > LARGEST_ENVELOPE:
-                raise self._too_large("after")
+                break
+        if len(tail) > LARGEST_ENVELOPE:
+            raise self._too_large("after")
         self.fields = self._parse(head + b"]" + bytes(tail))
         for name in _ERROR_FIELDS:
             if self.fields.get(name):
@@ -61,17 +63,19 @@ class JsonReply:
 
     def _head(self, chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
         """The reply up to and with the array's `[`, and what came after it."""
-        head, looked_at = bytearray(), 0
+        head, looked_at, start = bytearray(), 0, None
         for chunk in chunks:
             head += chunk
             if len(head) < 2 * looked_at and len(head) <= LARGEST_ENVELOPE:
                 continue
-            looked_at = len(head)
-            if (start := _start_of(bytes(head), self._selector)) is not None:
-                return bytes(head[:start]), bytes(head[start:])
-            if len(head) > LARGEST_ENVELOPE:
-                raise self._too_large("before")
-        if (start := _start_of(bytes(head), self._selector)) is not None:
+            looked_at, start = len(head), _start_of(bytes(head), self._selector)
+            if start is not None or len(head) > LARGEST_ENVELOPE:
+                break
+        if start is None:
+            start = _start_of(bytes(head), self._selector)
+        if (start or len(head)) > LARGEST_ENVELOPE:
+            raise self._too_large("before")
+        if start is not None:
             return bytes(head[:start]), bytes(head[start:])
         self._parse(bytes(head))
         raise SourceError(
