@@ -14,11 +14,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from pg_reader import reader
 
 from deftunes_contract.errors import UsageError
-from deftunes_contract.registry import load
 from deftunes_extract.dsn import Dsn
-from deftunes_extract.postgres import PostgresSource
 
 
 class FakeServer:
@@ -286,14 +285,14 @@ def test_a_well_written_one_says_where_and_no_more(extract: Any, dsn: str) -> No
 )
 def test_a_server_elsewhere_proves_itself(dsn: str, verified: bool) -> None:
     if verified:
-        PostgresSource(dsn, load("songs"))
+        reader(dsn)
     else:
         with pytest.raises(UsageError, match="DEFTUNES_ALLOW_UNVERIFIED"):
-            PostgresSource(dsn, load("songs"))
-    PostgresSource(dsn, load("songs"), allow_unverified=True)
+            reader(dsn)
+    reader(dsn, allow_unverified=True)
 
 
 def test_the_environment_may_name_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "verify-full")
-    PostgresSource("postgresql://db.example/songs", load("songs"))
-    assert Dsn.parse("postgresql://db.example/songs").setter("sslmode") == "PGSSLMODE"
+    reader("postgresql://db.example/songs")
+    assert Dsn.parse("postgresql://db.example/songs", "DEFTUNES_SONGS_DSN").setter("sslmode") == "PGSSLMODE"

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pg_reader import reader
 
 from deftunes_contract.errors import RetryableError
 from deftunes_contract.interval import Interval
@@ -18,9 +19,8 @@ from deftunes_contract.object_store import LocalStore
 from deftunes_contract.receipt import Receipt
 from deftunes_contract.registry import load
 from deftunes_contract.retry import Deadline, RetryPolicy
-from deftunes_extract import postgres as songs_module
+from deftunes_extract import postgres
 from deftunes_extract.delivery import ExtractRequest, land
-from deftunes_extract.postgres import PostgresSource
 from deftunes_extract.settings import ExtractSettings
 from deftunes_extract.source import LoadTotals, SourceError
 
@@ -28,8 +28,8 @@ from deftunes_extract.source import LoadTotals, SourceError
 class Disturbed:
     """The songs, with something happening once in the middle of the copy."""
 
-    def __init__(self, dsn: str, disturb: Callable[[], object]) -> None:
-        self.inner = PostgresSource(dsn, load("songs"))
+    def __init__(self, dsn: str, disturb: Callable[[], object], **settings: Any) -> None:
+        self.inner = reader(dsn, **settings)
         self.name = self.inner.name
         self.disturb = disturb
         self.readings = 0
@@ -100,13 +100,13 @@ def test_fewer_rows_than_the_server_has_sent_are_not_signed_for(
     songs: Any, extract: Any, lake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs.fill(5000)
-    batches = songs_module._batches
+    batches = postgres.read_batches
 
     def forgetful(*arguments: Any) -> Iterator[list[memoryview]]:
         whole = list(batches(*arguments))
         return iter(whole[:1] + whole[2:])
 
-    monkeypatch.setattr(songs_module, "_batches", forgetful)
+    monkeypatch.setattr(postgres, "read_batches", forgetful)
     outcome = extract("songs", DEFTUNES_SONGS_DSN=songs.dsn, DEFTUNES_EXTRACT_ATTEMPTS=2)
     assert outcome.code == 75
     assert "the server has sent 5,000 rows" in outcome.said
@@ -115,7 +115,7 @@ def test_fewer_rows_than_the_server_has_sent_are_not_signed_for(
 
 def test_the_table_may_be_replaced_between_two_reads(songs: Any, lake: Any) -> None:
     songs.fill(10)
-    source = PostgresSource(songs.dsn, load("songs"))
+    source = reader(songs.dsn)
     assert delivered(lake, source).records == 10
     songs.create()
     songs.fill(20)
@@ -127,15 +127,14 @@ def test_a_locked_table_is_not_waited_for_beyond_the_deadline(songs: Any, lake: 
     with psycopg.connect(songs.dsn) as rival:
         rival.execute("LOCK TABLE deftunes.songs IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(RetryableError):
-            delivered(lake, PostgresSource(songs.dsn, load("songs")), seconds=0.5)
+            delivered(lake, reader(songs.dsn), seconds=0.5)
 
 
-def test_a_server_that_falls_silent_is_given_up(songs: Any, lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_falls_silent_is_given_up(songs: Any, lake: Any) -> None:
     """A relay between the two stops passing bytes on: no error, no end, just nothing."""
-    monkeypatch.setattr(songs_module, "_SILENCE_SECONDS", 0.3)
     songs.fill(150_000)
     with Relay(songs.dsn) as relay:
-        source = Disturbed(relay.dsn, relay.pause)
+        source = Disturbed(relay.dsn, relay.pause, timeout=0.3)
         with pytest.raises(RetryableError, match="is silent for"):
             delivered(lake, source, attempts=1)
     assert lake.content() == {}

@@ -37,6 +37,16 @@ rule `country_code_iso`, and shows under the country `unknown` in serving. `UK`,
 United Kingdom is `GB`, Greece `GR`, Kosovo has no code) and nobody guesses what they mean.
 """
 
+SERVERS = """\
+## Servers
+
+A contract names the server of an entity, and nothing of where it is. The extract takes that, and the secrets, from
+variables with the server's name in capitals: `DEFTUNES_<SERVER>_URL`, `DEFTUNES_<SERVER>_DSN_FILE`, …; those of the
+packaged contracts' servers are in the table above, and a server that DEFTUNES_CONTRACTS adds has the same ones. Only
+servers of the entities that a call names are needed; all that is missing is reported at once. Files with secrets are
+read again before each use, so a mounted secret may be replaced while a pod runs.
+"""
+
 
 def contracts_page() -> str:
     """Every entity: columns, landed record, rules."""
@@ -93,7 +103,7 @@ def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     """Who reads which settings."""
     from deftunes_cli.airflow.settings import AirflowSettings
     from deftunes_contract.settings import LakeSettings, LogSettings
-    from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings
+    from deftunes_extract.settings import ExtractSettings, servers_of
     from deftunes_lake.k8s_conf import ExecutorSettings
     from deftunes_lake.settings import JarSettings, SparkSettings
     from deftunes_serving.settings import ServingSettings
@@ -102,8 +112,8 @@ def settings_classes() -> Iterator[tuple[str, type[BaseSettings]]]:
     yield "every command", LogSettings
     yield "every stage", LakeSettings
     yield "extract", ExtractSettings
-    yield "extract of users and sessions", ApiSettings
-    yield "extract of songs", SongsSettings
+    for server, kind in servers_of(list(registry().entities.values())).items():
+        yield f"extract from {server}", kind
     yield "lake, transform, quality", SparkSettings
     yield "their executors on Kubernetes", ExecutorSettings
     yield "transform", TransformSettings
@@ -128,6 +138,7 @@ def settings_page() -> str:
                 continue
             seen.add(name)
             lines.append(f"| {name} | {reader} | {_default(field)} | {_cell(field.description or '')} |")
+    lines += ["", SERVERS]
     lines += ["", (DOCS / "settings-standard.txt").read_text(encoding="utf-8").strip()]
     return HEAD + "\n".join(lines) + "\n"
 

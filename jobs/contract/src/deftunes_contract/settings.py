@@ -7,6 +7,7 @@ missing names are reported together. docs/settings.md lists them all, and a test
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -126,24 +127,34 @@ S = TypeVar("S", bound=BaseSettings)
 def from_environment(kind: type[S], **given: object) -> S:
     """Build settings from the environment. Raises UsageError that names every missing or wrong variable at once.
 
-    What they hold of secrets is never shown from here on, by anything that this process says.
+    What they hold of secrets is never shown from here on, in any output of this process.
     """
+    return all_from_environment([kind], **given)[0]
+
+
+def all_from_environment(kinds: Sequence[type[S]], **given: object) -> list[S]:
+    """Several settings, as `from_environment`: the error names what is missing or wrong in any of them."""
     register_environment(os.environ)
-    try:
-        settings = kind(**given)  # type: ignore[arg-type]  # pydantic validates the values it is handed
-    except ValidationError as error:
-        raise UsageError(f"settings are incomplete or wrong: {_faults(error)}. See docs/settings.md") from None
-    for value in settings.__dict__.values():
-        if isinstance(value, SecretStr):
-            register(value.get_secret_value())
-            register_userinfo(value.get_secret_value())
-    return settings
+    found, faults = [], []
+    for kind in kinds:
+        try:
+            found.append(kind(**given))  # type: ignore[arg-type]  # pydantic validates the values it is handed
+        except ValidationError as error:
+            faults += _faults(error)
+    if faults:
+        raise UsageError(f"settings are incomplete or wrong: {'; '.join(dict.fromkeys(faults))}. See docs/settings.md")
+    for settings in found:
+        for value in settings.__dict__.values():
+            if isinstance(value, SecretStr):
+                register(value.get_secret_value())
+                register_userinfo(value.get_secret_value())
+    return found
 
 
-def _faults(error: ValidationError) -> str:
+def _faults(error: ValidationError) -> list[str]:
     """Every fault with the name of its variable, without the value."""
     faults = []
     for fault in error.errors(include_input=False):
         place, said = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
         faults.append(f"{place}: {said}" if place else said)
-    return "; ".join(faults)
+    return faults

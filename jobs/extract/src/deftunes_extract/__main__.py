@@ -1,9 +1,10 @@
-"""The porch: lands what the shop's API and songs database say for one month, and signs for it with a receipt.
+"""Extract: lands the records of some entities for one month, with a receipt.
 
-API (users, sessions) · PostgreSQL (songs) ─► landing_zone/<entity>/ingest_on=<end>/part-… ─► _receipt.json (last)
+HTTP APIs · PostgreSQL databases ─► landing_zone/<entity>/ingest_on=<end>/part-… ─► _receipt.json (last)
 
-What protects its output: objects are named by their content, guards refuse an empty or shrunken delivery, and the
-receipt replaces the earlier one in one atomic put; whatever fails before leaves the earlier delivery as it was.
+What is read, and from which kind of server, is data: the contracts' `endpoint` and `relation`. What protects the
+output: objects are named by their content, guards refuse an empty or shrunken delivery, and the receipt replaces the
+earlier one in one atomic put; a failure before that leaves the earlier delivery as it was.
 
 Alone:
     DEFTUNES_LAKE=/tmp/lake DEFTUNES_API_URL=http://localhost:8000 \\
@@ -12,22 +13,22 @@ Alone:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
 from deftunes_contract.allowances import GUARDS, Guard, add_allowances, allowances_of
-from deftunes_contract.http_source import http_source
+from deftunes_contract.http_source import HttpSource
 from deftunes_contract.object_store import open_store
 from deftunes_contract.provisional import add_partial, running, utc_now
 from deftunes_contract.receipt import Receipt
-from deftunes_contract.registry import load, registry
+from deftunes_contract.registry import registry
 from deftunes_contract.retry import Deadline, RetryPolicy
-from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
 from deftunes_extract.delivery import ExtractRequest, land
-from deftunes_extract.settings import ApiSettings, ExtractSettings, SongsSettings, settings_for
+from deftunes_extract.postgres_settings import PostgresServerSettings
+from deftunes_extract.settings import ExtractSettings, ServerSettings, settings_for
 from deftunes_extract.source import Source, SourceError
 
 _EXAMPLES = """\
@@ -50,47 +51,36 @@ def work(argv: Sequence[str]) -> str:
     interval, run_id = interval_of(asked), run_id_of(asked)
     allowances = allowances_of(asked, entities, [interval])
     partial = bool(running([interval], utc_now(), asked.partial))
-    settings = settings_for(entities)
+    requests = [ExtractRequest(registry().entity(e), interval, run_id, allowances, partial) for e in entities]
+    settings, servers = settings_for([request.entity for request in requests])
     store = open_store(settings.lake)
     deadline = Deadline(settings.deadline, "DEFTUNES_EXTRACT_DEADLINE")
     retries = RetryPolicy(settings.attempts, (SourceError,), deadline=deadline)
-    requests = [ExtractRequest(load(e), interval, run_id, allowances, partial) for e in entities]
-    with _sources(settings, retries) as source_of:
-        sentences = []
-        for request in requests:
-            sentences.append(_sentence(land(request, source_of(request), store, settings, retries), request))
-            structlog.get_logger("extract").info(f"delivered {sentences[-1]}", source=request.entity.pipeline)
+    sentences = []
+    for request in requests:
+        with _open_source(request, servers[request.entity.server], settings, retries) as source:
+            sentences.append(_sentence(land(request, source, store, settings, retries), request))
+        structlog.get_logger("extract").info(f"delivered {sentences[-1]}", source=request.entity.server)
     return f"delivered {'; '.join(sentences)} to {settings.lake_root}"
 
 
 @contextmanager
-def _sources(settings: ExtractSettings, retries: RetryPolicy) -> Iterator[Callable[[ExtractRequest], Source]]:
-    """Makes the source of an request. Clients are made here, and only those that the call needs."""
-    with ExitStack() as stack:
-        makers: dict[str, Callable[[ExtractRequest], Source]] = {}
-        if isinstance(settings, ApiSettings):
-            from deftunes_extract.http_api import HttpApiSource
-            from deftunes_extract.http_client import open_client
-            from deftunes_extract.http_settings import http_server_settings
+def _open_source(
+    request: ExtractRequest, server: ServerSettings, settings: ExtractSettings, retries: RetryPolicy
+) -> Iterator[Source]:
+    """The source of a request, by the kind of its server; a client that is made for it is closed afterwards."""
+    entity = request.entity
+    if isinstance(server, PostgresServerSettings):
+        from deftunes_extract.postgres import PostgresReader
 
-            server = from_environment(http_server_settings("api"))
-            dates = {"start_date": "{start}", "end_date": "{last_day}"}
-            makers["api"] = lambda request: HttpApiSource(
-                stack.enter_context(
-                    open_client(http_source("api", {}, {"path": request.entity.name, "params": dates}), server)
-                ),
-                request.entity,
-                request.interval,
-                retries,
-                _may_be_empty(request),
-                settings.scratch,
-            )
-        if isinstance(settings, SongsSettings):
-            from deftunes_extract.postgres import PostgresSource
+        yield PostgresReader(server, entity, request.interval)
+        return
+    from deftunes_extract.http_api import HttpApiSource
+    from deftunes_extract.http_client import open_client
 
-            dsn, unverified = settings.dsn, settings.allow_unverified
-            makers["songs"] = lambda request: PostgresSource(dsn, request.entity, unverified)
-        yield lambda request: makers[request.entity.pipeline](request)
+    assert isinstance(entity.source, HttpSource)
+    with open_client(entity.source, server) as client:
+        yield HttpApiSource(client, entity, request.interval, retries, _may_be_empty(request), settings.scratch)
 
 
 def _may_be_empty(request: ExtractRequest) -> bool:

@@ -1,9 +1,9 @@
-"""What the songs database's DSN says, by libpq's own rules, and what of it may be shown.
+"""A database's DSN by libpq's own rules, and the part of it that may be shown.
 
 DSN + PG* ─► libpq's parser ─► options, hosts, a name without user and password
 
 A DSN that is written wrongly often parses: the tail of an unescaped password becomes the host or the database. Whatever
-looks like that is refused before anything is shown or asked.
+looks like that is refused before anything is shown or connected to.
 """
 
 from __future__ import annotations
@@ -34,25 +34,29 @@ _HOW = (
 
 @dataclass(frozen=True)
 class Dsn:
-    """A DSN that libpq understands. `given` is what it says, `defaults` what PG* and libpq add."""
+    """A DSN that libpq understands. `given` is what it says, `defaults` what PG* and libpq add.
+
+    variable: the setting that holds it, for messages.
+    """
 
     given: dict[str, str]
     defaults: dict[str, str]
+    variable: str
 
     @classmethod
-    def parse(cls, text: str) -> Dsn:
+    def parse(cls, text: str, variable: str) -> Dsn:
         """Read a DSN. Raises UsageError, which shows nothing of it."""
         register_userinfo(text)
         try:
             given = {name: str(value) for name, value in conninfo_to_dict(text).items() if value is not None}
         except (psycopg.Error, UnicodeError):
             # libpq's own message would quote the secret
-            raise UsageError(f"DEFTUNES_SONGS_DSN: expected a libpq URI, found another form; {_HOW}") from None
+            raise UsageError(f"{variable}: expected a libpq URI, found another form; {_HOW}") from None
         for name in _SECRETS:
             register(given.get(name))
         register_login(given.get("user"), given.get("password"))
-        found = cls(given, _defaults())
-        found._refuse_spilled(text)
+        found = cls(given, _defaults(), variable)
+        found._check_password_encoding(text)
         return found
 
     def value(self, option: str) -> str:
@@ -76,7 +80,7 @@ class Dsn:
         return [(host, address, port or "5432") for host, address, port in zip(*widened, strict=True)]
 
     @property
-    def place(self) -> str:
+    def display(self) -> str:
         """Servers and database, for messages and receipts; no user, no password."""
         database = self.value("dbname")
         first, *others = self.targets
@@ -86,9 +90,9 @@ class Dsn:
         return f"postgresql://{shown}/{database}"
 
     def setter(self, option: str) -> str:
-        """Who sets an option: the variable of PG*, or the DSN."""
+        """The variable that sets an option: one of PG*, or the DSN's."""
         variable = _variables().get(option, "")
-        return variable if option not in self.given and os.environ.get(variable) else "DEFTUNES_SONGS_DSN"
+        return variable if option not in self.given and os.environ.get(variable) else self.variable
 
     def check_verified(self, allowed: bool) -> None:
         """Raise UsageError when a server elsewhere need not prove who it is and nobody has allowed that."""
@@ -104,7 +108,7 @@ class Dsn:
                     "DEFTUNES_ALLOW_UNVERIFIED=true"
                 )
 
-    def _refuse_spilled(self, text: str) -> None:
+    def _check_password_encoding(self, text: str) -> None:
         """Refuse a URI whose password has spilled over into host, port or database."""
         uri = _URI.match(text.strip())
         if not uri:
@@ -115,7 +119,7 @@ class Dsn:
         clean = all(_HOST.fullmatch(host) for host in hosts) and not re.search(r"[@#]", unquote(servers))
         # a raw @ left of the last one of the authority, or anywhere behind it, was meant to be part of a password
         if not clean or "@" in login or "@" in behind or (at and "?" in login):
-            raise UsageError(f"DEFTUNES_SONGS_DSN: expected one @, between user and host, found another form; {_HOW}")
+            raise UsageError(f"{self.variable}: expected one @, between user and host, found another form; {_HOW}")
 
 
 def _defaults() -> dict[str, str]:

@@ -47,7 +47,7 @@ def is_temporary(sqlstate: str) -> bool:
 def connect(dsn: Dsn, name: str, seconds: float) -> psycopg.Connection:
     """Connect to the first server that lets us. Raises UsageError or, for what may pass, SourceError.
 
-    `seconds` is for each address, unless the DSN or PGCONNECT_TIMEOUT says another time. `name` is for messages.
+    `seconds` is for each address, unless the DSN or PGCONNECT_TIMEOUT has another. `name` is for messages.
     """
     defaults = {
         "application_name": "deftunes-extract",
@@ -65,7 +65,7 @@ def connect(dsn: Dsn, name: str, seconds: float) -> psycopg.Connection:
             register(attempt.pgconn.password.decode("utf-8", "replace"))
             attempt.pgconn.nonblocking = 1
             return psycopg.Connection(attempt.pgconn)
-        faults.append(attempt.fault(name))
+        faults.append(attempt.error(name, dsn.variable))
     # one server of several may come back
     raise next((fault for fault in faults if isinstance(fault, SourceError)), faults[-1])
 
@@ -123,7 +123,7 @@ def _check_options(dsn: Dsn, options: dict[str, str]) -> None:
         if not wrong and (dsn.given.get("service") or os.environ.get("PGSERVICE")):
             wrong = "service"
         raise UsageError(
-            f"{dsn.setter(wrong) if wrong else 'DEFTUNES_SONGS_DSN and PG*'}: expected options that libpq knows, "
+            f"{dsn.setter(wrong) if wrong else f'{dsn.variable} and PG*'}: expected options that libpq knows, "
             f"found: {' '.join(text.split())}; correct it"
         )
 
@@ -138,7 +138,7 @@ class _Attempt:
         self._peer: socket.socket | None = None
 
     def connect(self) -> bool:
-        """Whether it worked; otherwise `fault` says why not."""
+        """Whether it worked; otherwise `error` is the reason."""
         self.pgconn = pq.PGconn.connect_start(self._conninfo.encode())
         if self.pgconn.status == pq.ConnStatus.BAD:
             return False
@@ -193,7 +193,7 @@ class _Attempt:
         # what is read of TLS may be tickets that nobody minds
         return not is_alert and self._hear() == b""
 
-    def fault(self, name: str) -> UsageError | SourceError:
+    def error(self, name: str, variable: str) -> UsageError | SourceError:
         """Why it did not work: a wrong setting, or a fault that may pass."""
         text = " ".join(self.pgconn.get_error_message().split())
         needs_password = self.pgconn.needs_password
@@ -211,4 +211,4 @@ class _Attempt:
             passes = not no_tls and not needs_password and hung_up
         if passes:
             return SourceError(f"{name}: {text}")
-        return UsageError(f"{name}: cannot connect: {text}; correct DEFTUNES_SONGS_DSN or PG*")
+        return UsageError(f"{name}: cannot connect: {text}; correct {variable} or PG*")
