@@ -14,7 +14,7 @@ NO_SETTING = {"DEFTUNES_SPARK_EXECUTOR"}
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_is_what_the_code_says(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     assert text == PAGES[page](), "run .venv/bin/python -m deftunes_cli.generate_docs and commit the result"
 
 

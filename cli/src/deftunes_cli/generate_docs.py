@@ -1,4 +1,4 @@
-"""Pages of docs/ that are written from the code: contracts.md, settings.md, commands.md.
+"""Files that are written from the code: docs/contracts.md, settings.md and commands.md, and the chart's registry.
 
 python -m deftunes_cli.generate_docs            write them
 python -m deftunes_cli.generate_docs --check    exit 1 when one is not what the code says
@@ -6,6 +6,7 @@ python -m deftunes_cli.generate_docs --check    exit 1 when one is not what the 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic_settings import BaseSettings
 from deftunes_cli.command_tree import commands
 from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import ExitCode
-from deftunes_contract.registry import load, registry
+from deftunes_contract.registry import SETTING, load, registry
 
 DOCS = Path("docs")
 HEAD = "<!-- written by `python -m deftunes_cli.generate_docs`; change the code, not this page -->\n\n"
@@ -161,15 +162,40 @@ def commands_page() -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
-PAGES = {"contracts.md": contracts_page, "settings.md": settings_page, "commands.md": commands_page}
+def chart_registry() -> str:
+    """What the chart knows of the packaged contracts: entities, pipelines in publish order, kinds of servers."""
+    entities = sorted(registry().entities.values(), key=lambda entity: entity.pipeline)
+    lines = [
+        "# Written by `python -m deftunes_cli.generate_docs` from the packaged contracts; change them, not this file.",
+        "entities:",
+        *(
+            f"  {e.name}: {{pipeline: {e.pipeline}, server: {e.server}, role: {e.role}, landing: {e.landing_folder}}}"
+            for e in entities
+        ),
+        "pipelines:",
+        *(f"  {name}: [{', '.join(members)}]" for name, members in sorted(registry().pipelines.items())),
+        "servers:",
+        *(f"  {name}: {{type: {server.type}}}" for name, server in sorted(registry().servers.items())),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "docs/contracts.md": contracts_page,
+    "docs/settings.md": settings_page,
+    "docs/commands.md": commands_page,
+    "charts/deftunes/files/registry.yaml": chart_registry,
+}
 
 
 def main(argv: list[str]) -> int:
     """Write the pages, or with --check say which differ."""
+    os.environ.pop(SETTING, None)  # the packaged contracts, whatever this shell adds
     stale = []
     for name, write in PAGES.items():
-        page, text = DOCS / name, write()
+        page, text = Path(name), write()
         if "--check" not in argv:
+            page.parent.mkdir(exist_ok=True)
             page.write_text(text, encoding="utf-8")
         elif not page.exists() or page.read_text(encoding="utf-8") != text:
             stale.append(str(page))
