@@ -116,7 +116,7 @@ def test_what_is_no_whole_envelope_is_refused(text: bytes, error: Any, said: str
 
 def test_the_array_is_the_one_at_the_path_and_no_other() -> None:
     text = (
-        b'{"items": [9], "x": {"data": {"items": [8]}}, "l": [{"data": {"items": [7]}}], "d\\u0061ta": {"items": [1]}}'  # noqa: E501
+        b'{"items": [9], "x": {"data": {"items": [8]}}, "l": [{"data": {"items": [7]}}], "d\\u0061ta": {"items": [1]}}'
     )
     assert read(text)[0] == [1]
     assert read(b'{"a.b": [3]}', selector=("a.b",))[0] == [3]
