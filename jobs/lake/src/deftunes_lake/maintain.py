@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from pyspark.sql import SparkSession
 
+from deftunes_contract.entity import QUARANTINE
 from deftunes_contract.errors import DataRejected, RetryableError
 from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
@@ -22,6 +23,7 @@ from deftunes_lake.commit_retry import retry_on_conflict
 from deftunes_lake.folders import had_branch
 from deftunes_lake.iceberg_java import NoTable, load_table
 from deftunes_lake.orphans import Orphans, call, find_orphans, remove_orphans, sql_timestamp
+from deftunes_lake.quarantine_cleanup import RunRows, remove_unpublished
 from deftunes_lake.refs import update_refs
 from deftunes_lake.snapshots import MAIN, refs_of, snapshot_of
 from deftunes_lake.tables import table_name
@@ -44,7 +46,8 @@ class MaintenanceResult:
 
     compacted: data files rewritten (dry run: small files in partitions that have enough of them). branches: names of
     dropped branches. snapshots, orphans: how many were removed. files: all that lie in the table's folder, counted when
-    there are orphans. suspicious: why the orphans would not be removed (dry run only).
+    there are orphans. suspicious: why the orphans would not be removed (dry run only). unpublished: removed rows of
+    the quarantine that belong to no public run.
     """
 
     table: str
@@ -55,14 +58,16 @@ class MaintenanceResult:
     orphans: int
     files: int = 0
     suspicious: str = ""
+    unpublished: int = 0
 
     def __str__(self) -> str:
         of = f" of {self.files} files" if self.files else ""
         refused = f"; refused, {self.suspicious}" if self.suspicious else ""
+        unpublished = f", {self.unpublished} rows of unpublished runs removed" if self.unpublished else ""
         return (
             f"{self.table}: {self.compacted} files compacted, {self.manifests} manifests rewritten, "
             f"{len(self.branches)} branches dropped, {self.snapshots} snapshots expired, "
-            f"{self.orphans} orphan files removed{of}{refused}"
+            f"{self.orphans} orphan files removed{of}{unpublished}{refused}"
         )
 
 
@@ -77,7 +82,8 @@ def maintain(
 ) -> tuple[MaintenanceResult, ...]:
     """Maintain the entity tables and the quarantine; tables that are not there are named and left out.
 
-    Run branches and unprotected snapshots older than `older_than_days` go; orphan files need three days. Raises
+    Run branches, unprotected snapshots and quarantine rows of unpublished runs older than `older_than_days` go; orphan
+    files need three days. Raises
     RetryableError when other writers kept committing first, and with `require_idle` before anything is touched when a
     run's branch is open: younger than that, or still empty, when its age is unknown. Raises DataRejected before
     anything is touched when the orphan files of a table that is not in `allow_orphans` are too many for killed writes,
@@ -85,8 +91,9 @@ def maintain(
     """
     log = structlog.get_logger("lake")
     older_than_days = max(older_than_days, LEAST_DAYS)
+    old = datetime.now(UTC) - timedelta(days=older_than_days)
     if require_idle:
-        _check_idle(spark, settings, datetime.now(UTC) - timedelta(days=older_than_days))
+        _check_idle(spark, settings, old)
     orphan_limit = datetime.now(UTC) - timedelta(days=max(older_than_days, LEAST_ORPHAN_DAYS))
     orphans = _find_orphans(spark, settings, orphan_limit)
     refused = {entity: o for entity, o in orphans.items() if o.suspicious and entity not in allow_orphans}
@@ -95,15 +102,20 @@ def maintain(
     done: list[MaintenanceResult] = []
     for entity in registry().tables:
         name = table_name(settings, entity)
+        unpublished: tuple[RunRows, ...] = ()
         try:
-            result = _maintain(
-                spark, name, older_than_days, orphans.get(entity, Orphans(0, 0)), orphan_limit, dry_run=dry_run
-            )
+            if (
+                entity == QUARANTINE
+            ):  # the last table: by now branches and snapshots of the others are what they will be
+                dropped = {table.table: table.branches for table in done}
+                unpublished = remove_unpublished(spark, settings, old, dropped, dry_run=dry_run)
+            result = _maintain(spark, name, old, orphans.get(entity, Orphans(0, 0)), orphan_limit, dry_run=dry_run)
         except NoTable:
             log.warning(f"{name} is not there, so there is nothing to maintain; run deftunes-lake create")
             continue
         if entity in refused:
             result = replace(result, suspicious=refused[entity].suspicious)
+        result = replace(result, unpublished=sum(run.rows for run in unpublished))
         log.info(f"{'would have: ' if dry_run else ''}{result}")
         done.append(result)
     return tuple(done)
@@ -151,10 +163,9 @@ def _check_idle(spark: SparkSession, settings: LakeSettings, old: datetime) -> N
 
 
 def _maintain(
-    spark: SparkSession, name: str, days: int, orphans: Orphans, orphan_limit: datetime, *, dry_run: bool
+    spark: SparkSession, name: str, old: datetime, orphans: Orphans, orphan_limit: datetime, *, dry_run: bool
 ) -> MaintenanceResult:
     load_table(spark, name)  # raises NoTable, where SQL would speak of its metadata table
-    old = datetime.now(UTC) - timedelta(days=days)
     # rewriting first: what it makes superfluous ages from today on
     compacted, manifests = _compact(spark, name, dry_run=dry_run)
     branches = retry_on_conflict(

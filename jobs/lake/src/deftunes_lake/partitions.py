@@ -18,15 +18,18 @@ from deftunes_lake.snapshots import MAIN, Snapshot, refs_of, snapshot_of
 EPOCH = date(1970, 1, 1)
 
 
-def partition_filter(spark: SparkSession, ingest_on: date) -> Any:
-    """Iceberg expression `ingest_on = D`."""
-    days = (ingest_on - EPOCH).days
-    return jvm(spark).org.apache.iceberg.expressions.Expressions.equal("ingest_on", days)
+def partition_filter(spark: SparkSession, ingest_on: date, **others: str) -> Any:
+    """Iceberg expression `ingest_on = D`, and the same of other partition columns that hold text."""
+    expressions = jvm(spark).org.apache.iceberg.expressions.Expressions
+    found = expressions.equal("ingest_on", (ingest_on - EPOCH).days)
+    for column, value in others.items():
+        found = getattr(expressions, "and")(found, expressions.equal(column, value))
+    return found
 
 
-def partition_files(spark: SparkSession, table: Any, snapshot_id: int, ingest_on: date) -> list[Any]:
-    """The data files of the partition `ingest_on` in one snapshot, read from the manifests."""
-    scan = table.newScan().useSnapshot(snapshot_id).filter(partition_filter(spark, ingest_on))
+def partition_files(spark: SparkSession, table: Any, snapshot_id: int, ingest_on: date, **others: str) -> list[Any]:
+    """The data files of one partition (see partition_filter) in one snapshot, read from the manifests."""
+    scan = table.newScan().useSnapshot(snapshot_id).filter(partition_filter(spark, ingest_on, **others))
     # without its column statistics a file that is put elsewhere could no longer be skipped by readers
     tasks = scan.includeColumnStats().planFiles()
     files: dict[str, Any] = {}

@@ -32,7 +32,7 @@ from deftunes_contract.layout import branch as branch_name
 from deftunes_contract.layout import interval_tag, previous_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore
-from deftunes_contract.registry import load
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.commit_retry import retry_on_conflict
 from deftunes_lake.engine_compat import check_engine_compatibility
@@ -102,7 +102,7 @@ def publish(
     or a kill, ends in the same state.
     """
     targets = [
-        PublishTarget(load(name), table_name(settings, name), interval.ingest_on, run_id)
+        PublishTarget(registry().entity(name), table_name(settings, name), interval.ingest_on, run_id)
         for name in publish_order(entities)
     ]
     approved = {target.table: _approved_snapshot(spark, store, target) for target in targets}
@@ -121,8 +121,12 @@ def publish(
 
 
 def publish_order(entities: Sequence[str]) -> list[str]:
-    """Entities in the order in which they may become public: a sale never before the person and the song."""
-    return sorted(dict.fromkeys(entities), key=lambda name: load(name).amount is not None)
+    """Entities in the order in which they may become public: a fact never before what it refers to.
+
+    Raises UsageError for a name that is no entity.
+    """
+    names = {registry().entity(name).name for name in entities}
+    return [name for name in registry().names if name in names]
 
 
 def _approved_snapshot(spark: SparkSession, store: ObjectStore, target: PublishTarget) -> GateResult | None:
