@@ -14,9 +14,9 @@
     {{ return(is_incremental()) }}
 {%- endmacro %}
 
-{# Built beside what is public (macros/public.sql), so the model's own relation never exists; a first build is a full load. #}
+{# Built beside what is public (macros/public.sql), so the model's own relation never exists: the public one counts. #}
 {% macro redshift__has_intervals() -%}
-    {{ return(true) }}
+    {{ return(public_relation(this.identifier) is not none) }}
 {%- endmacro %}
 
 

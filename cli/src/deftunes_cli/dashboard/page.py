@@ -33,9 +33,9 @@ from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, redact
 from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.reader import open_serving
 from deftunes_serving.verify import Verification, verify
 from deftunes_serving.verify.published_tables import open_public
-from deftunes_serving.verify.serving_tables import open_tables
 
 HOP_MONTHS_SHOWN = 12
 """Months of the reconciliation table per entity; a month that does not agree is always shown."""
@@ -93,8 +93,8 @@ def _sales(serving: Path, verification: Verification | None) -> Sales:
     incomplete = verification is not None and any(fault.hop == "serving" for fault in verification.faults)
     if incomplete or not serving.is_file():
         return NO_SALES
-    with open_tables(serving) as connection:
-        return read_sales(connection)
+    with open_serving(serving) as reader:
+        return NO_SALES if reader.file is None else read_sales(reader.file)
 
 
 def _refused(settings: LakeSettings, verification: Verification) -> tuple[Refused, ...]:

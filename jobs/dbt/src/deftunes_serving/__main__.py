@@ -21,7 +21,8 @@ from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.registry import registry
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, new_parser, run_console, run_id_of, run_stage
-from deftunes_serving.build import BuildRequest, build
+from deftunes_serving.build import build
+from deftunes_serving.build_request import BuildRequest
 from deftunes_serving.compile import compile_offline
 from deftunes_serving.docs import generate
 from deftunes_serving.freshness import freshness

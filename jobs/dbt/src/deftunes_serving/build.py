@@ -15,8 +15,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -25,65 +25,26 @@ from typing import Any
 import duckdb
 import structlog
 
-from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.errors import UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.registry import registry
 from deftunes_serving.atomic_file import replace_on_success
+from deftunes_serving.build_request import BuildRequest
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.departed import Departed, find_departed
 from deftunes_serving.lake_views import quoted
+from deftunes_serving.project import project_folder
 from deftunes_serving.redshift import BUILDING, SERVING, build_lock, connect, has_public, query
-from deftunes_serving.redshift_publish import EVERYTHING, publish, relations_of
+from deftunes_serving.redshift_publish import publish, relations_of
 from deftunes_serving.run_results import Outcome, raise_for_results, translate_errors
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.s3_file import client_of, synced_copy
 from deftunes_serving.settings import ServingSettings
-from deftunes_serving.shrinkage import DIMENSIONS, States, refuse_shrinkage
+from deftunes_serving.shrinkage import Dimension, States, dimensions_of, refuse_shrinkage
 
 FACT = "fact_session"
 
 log = structlog.get_logger("deftunes-dbt")
-
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """What to build: whole months [start, end); everything published with `full_refresh`; dbt selectors.
-
-    allowances: entities of which readers may see fewer members than before.
-    """
-
-    start: date
-    end: date
-    full_refresh: bool = False
-    select: tuple[str, ...] = ()
-    allowances: Allowances = NONE_ALLOWED
-
-    @property
-    def partitions(self) -> str:
-        """The condition on ingest_on that names the partitions to build; as macros/intervals.sql says it."""
-        if self.full_refresh:
-            return EVERYTHING
-        return f"ingest_on > date '{self.start}' and ingest_on <= date '{self.end}'"
-
-    @property
-    def facts(self) -> str:
-        """All facts that readers will see after the publication: those that are built now and those that stay."""
-        columns = "ingest_on, user_id, song_id, artist_id"
-        return (
-            f"(select {columns} from {BUILDING}.{FACT} where {self.partitions} union all "
-            f"select {columns} from {SERVING}.{FACT} where not ({self.partitions}))"
-        )
-
-    @property
-    def months(self) -> list[Interval]:
-        """The requested months."""
-        return list(Interval.months(self.start, self.end))
-
-    @property
-    def variables(self) -> Mapping[str, date]:
-        """The vars that macros/intervals.sql reads."""
-        return {"start": self.start, "end": self.end}
 
 
 def build(settings: ServingSettings, request: BuildRequest) -> str:
@@ -119,10 +80,11 @@ def _embedded(settings: ServingSettings, request: BuildRequest) -> tuple[Outcome
                 "DEFTUNES_DBT_SERVED": str(file),
                 "DEFTUNES_DBT_THREADS": str(settings.threads),
             }
-            results = _run(settings, request, environment, unchanged := f"{_shown(settings)} is as it was")
+            project = _project(settings, environment)
+            results = _run(project, request, unchanged := f"{_shown(settings)} is as it was")
             outcome = raise_for_results(results, unchanged)
         if file.exists():
-            _refuse_less_than(file, copy, settings, request, unchanged)
+            _refuse_less_than(file, copy, settings, request, dimensions_of(project.models().values()), unchanged)
         return outcome, _sales(copy, began)
 
 
@@ -136,37 +98,40 @@ def _redshift(settings: ServingSettings, request: BuildRequest) -> tuple[Outcome
         if not has_public(holder, FACT):
             # see _embedded
             request = replace(request, full_refresh=True)
-        results = _run(settings, request, {"DEFTUNES_DBT_THREADS": str(settings.threads)}, unchanged)
+        project = _project(settings, {"DEFTUNES_DBT_THREADS": str(settings.threads)})
+        results = _run(project, request, unchanged)
         outcome = raise_for_results(results, unchanged)
         # a connection of its own: the holder's transaction is as old as its lock and does not see what was built since
         with closing(connect(settings)) as reader:
             run_query = partial(query, reader)
-            if all(has_public(reader, name) for name in (FACT, *(dimension.name for dimension in DIMENSIONS))):
-                states = States(SERVING, BUILDING, request.facts, request.partitions)
-                refuse_shrinkage(settings, run_query, states, request.months, request.allowances, unchanged)
+            models = project.models()
+            public = [name for name in models if has_public(reader, name)]
+            states = States(SERVING, BUILDING, public, request.partitions, whole=False)
+            refuse_shrinkage(settings, run_query, states, dimensions_of(models.values()), request, unchanged)
             published = publish(settings, holder, relations_of(results), request.partitions)
             departed = _told(find_departed(run_query, SERVING))
         sales = f", in them {published.items:,} sales of {published.amount:,} USD,"
         return outcome, sales + _restated(published.restated, published.change) + departed
 
 
-def _refuse_less_than(file: Path, copy: Path, settings: ServingSettings, request: BuildRequest, unchanged: str) -> None:
+def _refuse_less_than(
+    file: Path,
+    copy: Path,
+    settings: ServingSettings,
+    request: BuildRequest,
+    dimensions: Sequence[Dimension],
+    unchanged: str,
+) -> None:
     """Compare the built copy with the file that readers see; see shrinkage.py."""
     with duckdb.connect(str(copy), read_only=True) as connection:
         connection.execute(f"ATTACH {quoted(str(file))} AS served (READ_ONLY)")
         found = connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = 'served' AND schema_name = $1", [SERVING]
         ).fetchall()
-        if {FACT, *(dimension.name for dimension in DIMENSIONS)} <= {name for (name,) in found}:
-            states = States(f"served.{SERVING}", SERVING, f"{SERVING}.{FACT}", request.partitions)
-            refuse_shrinkage(
-                settings,
-                lambda sql: connection.execute(sql).fetchall(),
-                states,
-                request.months,
-                request.allowances,
-                unchanged,
-            )
+        states = States(f"served.{SERVING}", SERVING, [name for (name,) in found], request.partitions, whole=True)
+        refuse_shrinkage(
+            settings, lambda sql: connection.execute(sql).fetchall(), states, dimensions, request, unchanged
+        )
 
 
 @contextmanager
@@ -202,18 +167,19 @@ def _shown(settings: ServingSettings) -> str:
     return settings.serving if settings.is_remote else str(settings.serving_file)
 
 
-def _run(
-    settings: ServingSettings, request: BuildRequest, environment: Mapping[str, str], unchanged: str
-) -> Sequence[Any]:
+def _project(settings: ServingSettings, environment: Mapping[str, str]) -> DbtProject:
+    return DbtProject(project_folder(settings), settings.home, settings.target, environment)
+
+
+def _run(project: DbtProject, request: BuildRequest, unchanged: str) -> Sequence[Any]:
     """dbt's results, failures among them."""
-    project = DbtProject(settings.dbt_project, settings.home, settings.target, environment)
-    # unit tests judge the SQL, not the data: tests/warehouse runs them
+    # unit tests check the SQL, not the data: tests/warehouse runs them
     options = ["--exclude-resource-type", "unit_test"]
     options += ["--full-refresh"] if request.full_refresh else []
     if request.select:
         # embedded staging is never stored, so whatever is built needs it built again
-        options += ["--select", *request.select, *(["path:models/staging"] if settings.target == "embedded" else [])]
-    with translate_errors(f"dbt could not build {settings.dbt_project}; {unchanged}."):
+        options += ["--select", *request.select, *(["path:models/staging"] if project.target == "embedded" else [])]
+    with translate_errors(f"dbt could not build {project.folder}; {unchanged}."):
         return project.run("build", *options, variables=request.variables)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from deftunes_contract.errors import StageError
+from deftunes_serving.project import project_folder
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ProjectSettings
 
@@ -17,7 +18,7 @@ WITHOUT_CONNECTION = ("--full-refresh", "--no-introspect", "--no-populate-cache"
 
 def compile_offline(settings: ProjectSettings, target: str) -> str:
     """Parse and compile every model and test for `target`; returns one sentence. Raises StageError."""
-    project = DbtProject(settings.dbt_project, settings.home, target)
+    project = DbtProject(project_folder(settings), settings.home, target)
     try:
         results = project.run(
             "compile", *WITHOUT_CONNECTION, variables={"start": date(2020, 1, 1), "end": date(2020, 2, 1)}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deftunes_contract.errors import RetryableError
 from deftunes_serving.atomic_file import COPY_PREFIX
+from deftunes_serving.project import project_folder
 from deftunes_serving.redshift import SERVING
 from deftunes_serving.run_results import error_class, translate_errors
 from deftunes_serving.runner import DbtProject
@@ -26,7 +27,7 @@ def generate(settings: ServingSettings) -> str:
         environment = {"DEFTUNES_DBT_SCHEMA": SERVING}
         if settings.target == "embedded":
             environment["DEFTUNES_DBT_FILE"] = str(_copy(settings, Path(folder)))
-        project = DbtProject(settings.dbt_project, settings.home, settings.target, environment)
+        project = DbtProject(project_folder(settings), settings.home, settings.target, environment)
         with translate_errors("the documentation cannot be written:"):
             project.run("docs generate", variables={"start": date(2020, 1, 1), "end": date(2020, 2, 1)})
     # dbt writes a catalogue without content when the database refused to describe itself

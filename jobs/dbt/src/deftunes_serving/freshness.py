@@ -18,6 +18,7 @@ from deftunes_contract.errors import DataRejected
 from deftunes_contract.registry import registry
 from deftunes_serving.catalog import metadata_locations
 from deftunes_serving.lake_views import read_lake, read_metadata
+from deftunes_serving.project import project_folder
 from deftunes_serving.run_results import error_class, translate_errors
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ServingSettings
@@ -52,7 +53,7 @@ def freshness(settings: ServingSettings) -> str:
     """Check the age of every published table; returns one sentence. Raises DataRejected for one that is too old."""
     settings.check_target()
     times = published_at(settings)
-    project = DbtProject(settings.dbt_project, settings.home, settings.target)
+    project = DbtProject(project_folder(settings), settings.home, settings.target)
     said = {name: f"{time:%Y-%m-%d %H:%M:%S}" for name, time in times.items()}
     with translate_errors("the age of the published tables cannot be checked:"):
         results = project.run("source freshness", variables={"published_at": said})

@@ -1,8 +1,9 @@
-"""Writes what the dbt project has of the data contracts: `python -m deftunes_serving.generate_sources`.
+"""Writes what the dbt project has of the packaged contracts: `python -m deftunes_serving.generate_sources`.
 
-Data flow: deftunes_contract.entity -> models/staging/sources.yml (tables, columns) and macros/countries.sql (what is a
-country). With --check nothing is written and exit code 1 says that a file is not what the contracts say. A test runs
-the check.
+Data flow: deftunes_contract.registry -> models/staging/sources.yml (tables, columns), macros/countries.sql (what is a
+country), tests/*_equals_published.sql (one for each fact with a servingTable), staging models of entities that have
+none. With --check nothing is written and exit code 1 says that a file is not what the contracts say. A test runs the
+check. With DEFTUNES_CONTRACTS `deftunes_serving.project` makes the same files of all contracts.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from deftunes_contract.entity import Entity
+from deftunes_contract.entity import QUARANTINE, Entity
 from deftunes_contract.normalise import LOWER_LETTERS, UPPER_LETTERS
-from deftunes_contract.registry import load, registry
+from deftunes_contract.registry import Registry, build_registry, packaged_contracts
 from deftunes_contract.settings import from_environment
 from deftunes_serving.lake_views import SCHEMA, sql_type
 from deftunes_serving.settings import ProjectSettings
@@ -52,8 +53,54 @@ MACRO = """\
 """
 
 
+CHECK = """\
+{{# Written by `python -m deftunes_serving.generate_sources` from the data contracts: do not edit, `--check` compares.
+   Contract {entity}: servingTable, amount; what is compared: macros/published.sql
+#}}
+{{{{ equals_published({arguments}) }}}}
+"""
+
+STAGING = """\
+{{# Written from contract {entity} {version}, because there is no stg_{entity}.sql: the published rows as they are. #}}
+{{{{ select_published('{entity}', [
+{columns}
+]) }}}}
+"""
+
+
+def generated_files(contracts: Registry, skip: Collection[str]) -> dict[str, str]:
+    """Path in the dbt project -> text of all that follows from the contracts. `skip`: models that are there already."""
+    staging = "models/staging"
+    files = {
+        f"{staging}/sources.yml": to_yaml([contracts.entity(name) for name in contracts.tables]),
+        "macros/countries.sql": to_macro(contracts.entity("users")),
+    }
+    for entity in contracts.entities.values():
+        if entity.serving_table:
+            arguments = [entity.name, entity.serving_table, *([entity.amount] if entity.amount else [])]
+            files[f"tests/{entity.serving_table}_equals_published.sql"] = CHECK.format(
+                entity=entity.name, arguments=", ".join(f"'{argument}'" for argument in arguments)
+            )
+        if f"stg_{entity.name}" not in skip:
+            files[f"{staging}/stg_{entity.name}.sql"] = to_staging(entity)
+            files[f"{staging}/stg_{entity.name}.yml"] = _staging_yaml(entity)
+    return files
+
+
+def to_staging(entity: Entity) -> str:
+    """A staging model that passes the published rows on, a column of the contract each, by name."""
+    columns = ",\n".join(f"    {{'name': '{c.name}', 'type': '{sql_type(c.type)}'}}" for c in entity.columns)
+    return STAGING.format(entity=entity.name, version=entity.version, columns=columns)
+
+
+def _staging_yaml(entity: Entity) -> str:
+    described = _text(f"{entity.purpose} Published rows as they are. Grain: {entity.grain}.")
+    columns = "".join(f"      - {{name: {c.name}, description: {_text(c.description)}}}\n" for c in entity.columns)
+    return f"models:\n  - name: stg_{entity.name}\n    description: {described}\n    columns:\n{columns}"
+
+
 def to_yaml(entities: Sequence[Entity]) -> str:
-    """The file's content."""
+    """The file of dbt's sources, a table for each entity."""
     return HEAD + "".join(_table(entity) for entity in entities)
 
 
@@ -85,7 +132,7 @@ def _table(entity: Entity) -> str:
 
 def _age(entity: Entity) -> str:
     """The quarantine changes only when something is set aside: how old it is says nothing."""
-    return "" if entity.name in registry().names else "freshness: null, "
+    return "freshness: null, " if entity.name == QUARANTINE else ""
 
 
 def _text(text: str) -> str:
@@ -99,10 +146,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare only")
     arguments = parser.parse_args(argv)
     project = from_environment(ProjectSettings).dbt_project
-    wanted = {
-        project / "models" / "staging" / "sources.yml": to_yaml([load(name) for name in registry().tables]),
-        project / "macros" / "countries.sql": to_macro(load("users")),
-    }
+    contracts, problems = build_registry(packaged_contracts())
+    if contracts is None:
+        sys.stderr.write("".join(f"{problem}\n" for problem in problems))
+        return 1
+    models = {file.stem for file in (project / "models").rglob("*.sql")}
+    wanted = {project / path: text for path, text in generated_files(contracts, models).items()}
     if not arguments.check:
         for file, text in wanted.items():
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,11 @@ LARGEST_COPY = 200_000
 
 
 class NotBuilt(RetryableError):
-    """Nothing is served yet: there is no serving file."""
+    """Nothing is served yet: there is no serving file at `where`."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"expected a serving database at {where}, found none; run deftunes-dbt build")
+        self.where = where
 
 
 Table = tuple[list[str], list[tuple[Any, ...]]]
@@ -102,12 +106,16 @@ class ServingReader:
 
 
 @contextmanager
-def open_serving(settings: ServingSettings) -> Iterator[ServingReader]:
-    """The serving schema of the target in use, read-only, in one state.
+def open_serving(settings: ServingSettings | Path) -> Iterator[ServingReader]:
+    """The serving schema of the target in use, read-only, in one state; that of a file for a path.
 
     Raises NotBuilt when there is no file yet (Redshift without the schema has no relations), RetryableError when the
     place does not answer, UsageError when a setting is missing.
     """
+    if isinstance(settings, Path):
+        with _file(settings, str(settings)) as reader:
+            yield reader
+        return
     settings.check_target()
     if settings.target == "redshift":
         with _redshift(settings) as reader:
@@ -126,7 +134,7 @@ def open_serving(settings: ServingSettings) -> Iterator[ServingReader]:
 @contextmanager
 def _file(file: Path, where: str) -> Iterator[ServingReader]:
     if not file.is_file():
-        raise NotBuilt(f"expected a serving database at {where}, found none; run deftunes-dbt build")
+        raise NotBuilt(where)
     try:
         connection = duckdb.connect(str(file), read_only=True)
     except duckdb.Error as error:

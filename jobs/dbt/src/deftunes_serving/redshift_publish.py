@@ -19,6 +19,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from deftunes_contract.errors import RetryableError, StageError
+from deftunes_serving.build_request import EVERYTHING
 from deftunes_serving.lake_views import identifier
 from deftunes_serving.redshift import BUILDING, SERVING, STAGING, connect, has_public, message_of, query
 from deftunes_serving.settings import ServingSettings
@@ -26,8 +27,6 @@ from deftunes_serving.settings import ServingSettings
 if TYPE_CHECKING:
     from redshift_connector.core import Connection
 
-EVERYTHING = "1 = 1"
-"""The condition of a full load."""
 VIEWS = f"{STAGING}.served_view"
 """Which definition each public view was made with (SHA-256)."""
 KINDS: dict[str | None, Literal["whole", "intervals", "appended"]] = {

@@ -22,6 +22,7 @@ import structlog
 
 from deftunes_contract.errors import UsageError
 from deftunes_serving.atomic_file import COPY_PREFIX
+from deftunes_serving.project import PARTS
 
 SAY_EVERY_SECONDS = 3.0
 
@@ -64,6 +65,16 @@ class DbtProject:
                 finally:
                     _close_connections()
 
+    def models(self) -> dict[str, Any]:
+        """Name -> node of every model that has a relation; read only."""
+        with _ONE_AT_A_TIME:
+            nodes = self._parsed().nodes.values()
+        return {
+            node.name: node
+            for node in nodes
+            if node.resource_type == "model" and node.config.materialized != "ephemeral"
+        }
+
     def _parsed(self) -> Any:
         """The manifest, parsed once per state of the project's files."""
         schema = self.environment.get("DEFTUNES_DBT_SCHEMA")
@@ -76,13 +87,8 @@ class DbtProject:
         return _PARSED[which][1]
 
     def _fingerprint(self) -> tuple[object, ...]:
-        if not (self.folder / "dbt_project.yml").is_file():
-            raise UsageError(
-                f"DEFTUNES_DBT_PROJECT: expected dbt_project.yml in {self.folder}, found none; name the folder of the "
-                "dbt project (jobs/dbt in the repository)"
-            )
         files = [self.folder / "dbt_project.yml"]
-        for part in ("models", "macros", "tests", "profiles"):
+        for part in PARTS:
             files += sorted(path for path in (self.folder / part).rglob("*") if path.is_file())
         return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
 

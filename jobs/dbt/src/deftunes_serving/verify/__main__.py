@@ -20,7 +20,6 @@ from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import add_interval, new_parser, run_console, run_id_of, run_stage
 from deftunes_serving.settings import ServingSettings
 from deftunes_serving.verify.model import IntervalCheck
-from deftunes_serving.verify.serving_file import local_serving_file
 from deftunes_serving.verify.verification import verify
 
 STAGE = "deftunes-verify"
@@ -48,8 +47,8 @@ def work(argv: Sequence[str]) -> str:
     months = list(Interval.months(parse_day(arguments.start, "--start"), parse_day(arguments.end, "--end")))
     entities = tuple(dict.fromkeys(arguments.entities))
     settings = from_environment(ServingSettings)
-    with structlog.contextvars.bound_contextvars(run_id=run_id_of(arguments)), local_serving_file(settings) as file:
-        found = verify(settings, file, months, entities)
+    with structlog.contextvars.bound_contextvars(run_id=run_id_of(arguments)):
+        found = verify(settings, settings, months, entities)
         for check in found.intervals:
             structlog.get_logger("verify").info(f"{check.entity} {check.month}: {check.state}", **_figures(check))
     if not found.reconciled:

@@ -1,6 +1,6 @@
 """Prove the figures: source = landed = published + quarantined = facts, for rows and for money.
 
-receipts + landed files + Iceberg metadata and tables + serving file ─► `Verification`. Reads only, needs no Spark.
+receipts + landed files + Iceberg metadata and tables + serving tables ─► `Verification`. Reads only, needs no Spark.
 Protected against reading two states at once: when a table moves while it is looked at, the result is thrown away. Run
 it alone: `deftunes verify`, or `verify(from_environment(LakeSettings), Path("lake/serving.duckdb"))`.
 """
@@ -23,6 +23,8 @@ from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.registry import load, registry
 from deftunes_contract.retry import RetryPolicy
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.reader import NotBuilt, open_serving
+from deftunes_serving.settings import ServingSettings
 from deftunes_serving.verify import published_tables, serving_tables
 from deftunes_serving.verify.landing_recount import recount_landing
 from deftunes_serving.verify.model import Figures, PublishedRun, TableHash, Verification, figures
@@ -45,17 +47,18 @@ class _Public:
 
 def verify(
     settings: LakeSettings,
-    serving: Path,
+    serving: ServingSettings | Path,
     months: Collection[Interval] | None = None,
     entities: Collection[str] | None = None,
 ) -> Verification:
     """Compare every hop of every delivered or published interval, and fingerprint every table.
 
+    serving: the settings of the target in use, or a serving file.
+
     months: look at these intervals only, so that one month costs the same whatever the history; `tables` is then
     empty and `items` and `total_sales` are those of the months. entities: look at these only; default: all. When a
-    run publishes
-    meanwhile, it looks again. Raises NothingToDo when nothing was delivered or published, RetryableError when the lake
-    changed every time or the serving file cannot be read.
+    run publishes meanwhile, it looks again. Raises NothingToDo when nothing was delivered or published, RetryableError
+    when the lake changed every time or the serving tables cannot be read.
     """
     return RETRIES.call("verify", lambda: _look(settings, serving, months, entities or registry().names))
 
@@ -69,7 +72,10 @@ RETRIES = RetryPolicy(6, (_Moved,), initial=0.5, longest=8)
 
 
 def _look(
-    settings: LakeSettings, serving: Path, months: Collection[Interval] | None, entities: Collection[str]
+    settings: LakeSettings,
+    serving: ServingSettings | Path,
+    months: Collection[Interval] | None,
+    entities: Collection[str],
 ) -> Verification:
     only = None if months is None else {interval.ingest_on for interval in months}
     locations = table_locations(settings)
@@ -86,7 +92,7 @@ def _look(
             f"expected deliveries or published tables, found none in {settings.lake_root}"
             f"{' for these months' if only else ''}; run deftunes demo, or deftunes run --start DAY --end DAY"
         )
-    shown = _read_serving(serving, seen, whole=only is None) if any(published.values()) or serving.is_file() else None
+    shown = _read_serving(serving, seen, must_exist=any(published.values()), whole=only is None)
     evidence = _gather(store, receipts, published, seen, shown, only)
     if table_locations(settings) != locations:
         raise _Moved(f"the tables of {settings.lake_root} changed while they were verified; run deftunes verify again")
@@ -124,11 +130,17 @@ def _see_public(
         )
 
 
-def _read_serving(serving: Path, seen: _Public, whole: bool) -> serving_tables.ServingTables:
-    if not serving.is_file():
-        return serving_tables.missing_file(serving)
-    with serving_tables.open_tables(serving) as connection:
-        return serving_tables.read_tables(connection, serving, seen.members, with_contents=whole)
+def _read_serving(
+    serving: ServingSettings | Path, seen: _Public, must_exist: bool, whole: bool
+) -> serving_tables.ServingTables | None:
+    """What is served; None where nothing is, and nothing must be."""
+    try:
+        with open_serving(serving) as reader:
+            if not must_exist and not reader.relations():
+                return None
+            return serving_tables.read_tables(reader, seen.members, with_contents=whole)
+    except NotBuilt as nothing:
+        return serving_tables.missing_file(nothing.where) if must_exist else None
 
 
 def _gather(
@@ -147,8 +159,8 @@ def _gather(
         has_money = contract.amount is not None
         nothing = figures(0, None, has_money)
         public_days, tags = seen.partitions.get(entity, {}), published.get(entity, {})
-        has_facts = facts is not None and entity == serving_tables.FACT_ENTITY
-        fact_days = {day for day in facts or {} if has_facts and (only is None or day in only)}
+        own_facts = facts.get(entity) if facts is not None else None
+        fact_days = {day for day in own_facts or {} if only is None or day in only}
         for day in sorted({*receipts[entity], *public_days, *tags, *fact_days}):
             receipt, tag = receipts[entity].get(day), tags.get(day)
             run = (entity, day, tag.summary.run_id) if tag is not None else None
@@ -161,14 +173,14 @@ def _gather(
                     published=tag,
                     public=public_days.get(day, nothing),
                     quarantined=nothing if run is None else seen.quarantined.get(run, nothing),
-                    facts=facts.get(day, nothing) if facts is not None and has_facts else None,
+                    facts=None if own_facts is None else own_facts.get(day, nothing),
                 )
             )
     return evidence
 
 
 def _conclude(evidence: list[Evidence], seen: _Public, shown: serving_tables.ServingTables | None) -> Verification:
-    sales, now = seen.partitions.get(serving_tables.FACT_ENTITY, {}).values(), utc_now()
+    sales, now = seen.partitions.get(serving_tables.star_entity(), {}).values(), utc_now()
     return Verification(
         faults=tuple(fault for one in evidence for fault in faults(one)) + (shown.faults if shown else ()),
         pending=tuple(said for one in evidence if (said := pending(one)) is not None),
