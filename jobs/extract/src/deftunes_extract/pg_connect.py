@@ -29,8 +29,8 @@ from deftunes_extract.source import SourceError
 _SERVER = ("host", "hostaddr", "port")
 _TEMPORARY_CLASSES = frozenset({"08", "25", "40", "53", "57", "58", "XX"})
 """Classes of SQLSTATE that pass by themselves: connection, transaction, resources, operator, system, internal."""
-_LASTING = frozenset({"08004", "08P01", "57P04"})
-"""Codes of these classes that do not: refused for good, another protocol, database dropped."""
+_LASTING = frozenset({"08004", "08P01", "25006", "57P04"})
+"""Codes of these classes that do not: refused for good, another protocol, a write, database dropped."""
 _SQLSTATE = re.compile(rb'^B\t\d+\tErrorResponse\t S "[^"]*"(?: V "[^"]*")? C "([0-9A-Z]{5})"', re.MULTILINE)
 _NO_TLS = re.compile(rb"^B\t\d+\tSSLResponse\t N", re.MULTILINE)
 _TLS = re.compile(rb"^B\t\d+\tSSLResponse\t S", re.MULTILINE)
