@@ -36,6 +36,24 @@ schema:
         arguments: {column: payment_id, missingValues: [null, ""]}
         mustBe: 0
         severity: quarantine
+      - id: amount_complete
+        type: library
+        metric: nullValues
+        arguments: {column: amount}
+        mustBe: 0
+        severity: quarantine
+      - id: paid_at_complete
+        type: library
+        metric: nullValues
+        arguments: {column: paid_at}
+        mustBe: 0
+        severity: quarantine
+      - id: payment_unique
+        type: library
+        metric: duplicateValues
+        arguments: {columns: [payment_id]}
+        mustBe: 0
+        severity: quarantine
       - id: currency_known
         type: library
         metric: invalidValues
@@ -47,6 +65,16 @@ schema:
         engine: deftunes
         implementation: {kind: range, column: amount, min: 0, max: 500}
         severity: quarantine
+      - id: payments_conform
+        type: custom
+        engine: deftunes
+        implementation: {kind: conform}
+        severity: quarantine
+      - id: payments_reconcile
+        type: custom
+        engine: deftunes
+        implementation: {kind: reconcile}
+        severity: fail
       - id: payments_arrived
         type: custom
         engine: deftunes

@@ -17,6 +17,8 @@ from typing import Any
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
 
+from deftunes_contract.contract_checks import FORMATS, NAME, check_entity, fact_path
+from deftunes_contract.contract_form import unknown_properties
 from deftunes_contract.entity import QUARANTINE, Entity, Field, Role
 from deftunes_contract.http_source import HttpSource, http_source
 from deftunes_contract.normalise import Step
@@ -52,7 +54,7 @@ class ContractParser:
 
     def __init__(self, document: YamlDocument) -> None:
         self._document = document
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = unknown_properties(document)
         try:
             self._standard = OpenDataContractStandard.model_validate(document.value)
         except ValidationError as error:
@@ -60,10 +62,16 @@ class ContractParser:
             self._standard = OpenDataContractStandard()
 
     def entity(self, servers: Mapping[str, Server]) -> Entity | None:
-        """The entity, or None when the form is too broken; `servers` of all contracts."""
-        document, standard = self._document, self._standard
-        if self.problems:
+        """The entity, or None when something is wrong with it; `servers` of all contracts."""
+        if self.problems or (found := self._entity(servers)) is None or self.problems:
             return None
+        self.problems += check_entity(found, self._document)
+        return None if self.problems else found
+
+    def _entity(self, servers: Mapping[str, Server]) -> Entity | None:
+        document, standard = self._document, self._standard
+        if not str(standard.apiVersion or "").startswith("v3."):
+            self._fault(("apiVersion",), f"apiVersion: expected v3.1.0, found {standard.apiVersion!r}")
         tables = standard.schema_ or []
         name = _text(tables[0].name) if tables else ""
         if not name:
@@ -80,6 +88,7 @@ class ContractParser:
         self.problems += faults
         described = standard.description
         server = _text(facts.get("server"))
+        kind = servers[server].type if server in servers else ""
         return Entity(
             name=name,
             version=standard.version or "",
@@ -95,16 +104,17 @@ class ContractParser:
             rules=rules,
             partition=tuple(p.name or "" for p in tables[0].properties or [] if p.partitioned),
             landing_folder=_text(facts.get("landingFolder")) or f"landing_zone/{server}/{name}",
-            landing_format=_text(facts.get("landingFormat")),
+            landing_format=_text(facts.get("landingFormat")) or FORMATS.get(kind, ""),
             pipeline=_text(facts.get("pipeline")),
             event_time=facts.get("eventTime"),
             amount=facts.get("amount"),
             server=server,
             source=None if name == QUARANTINE else self._source(facts, servers),
             explode=facts.get("explode"),
-            role=self._role(facts.get("role")),
+            role=Role.REFERENCE if name == QUARANTINE else self._role(facts.get("role")),
             serving_table=facts.get("servingTable"),
             digest=digest_of(document.value),
+            overlay=document.overlay,
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -117,8 +127,6 @@ class ContractParser:
         return found
 
     def _role(self, given: Any) -> Role:
-        if given is None:
-            return Role.REFERENCE
         try:
             return Role(given)
         except ValueError:
@@ -149,6 +157,12 @@ class ContractParser:
         for at, given in enumerate(self._document.value.get("servers") or []):
             path: Path = ("servers", at)
             name, kind = _text(given.get("server")), _text(given.get("type"))
+            if not NAME.fullmatch(name):
+                self._fault(
+                    (*path, "server"),
+                    f"server: expected a name of a-z, 0-9 and _ with at most 40, found {name!r}",
+                )
+                continue
             if kind not in SERVER_TYPES:
                 self._fault((*path, "type"), f"type: expected {' or '.join(SERVER_TYPES)}, found {kind!r}")
                 continue
@@ -198,11 +212,7 @@ class ContractParser:
         return tuple(step for step in Step if step in named)
 
     def _fact(self, name: str) -> Path:
-        """Where the value of a custom property is."""
-        for at, fact in enumerate(self._document.value.get("customProperties") or []):
-            if fact.get("property") == name:
-                return "customProperties", at, "value"
-        return ("customProperties",)
+        return fact_path(self._document, name)
 
     def _fault(self, path: Path, message: str) -> None:
         self.problems.append(self._document.problem(path, message))

@@ -58,6 +58,12 @@ INTERVAL_KINDS = frozenset(
 )
 """Kinds that judge the interval as a whole: severity `fail` or `warn`."""
 
+COLUMN_KINDS = frozenset({
+    "complete", "length", "pattern", "allowed", "range", "in_interval", "unique", "uniqueness", "reference",
+    "freshness", "unique_across_intervals",
+})  # fmt: skip
+"""Kinds that look at a column; `unique` may look at several."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -112,7 +118,8 @@ class Entity:
     server: name of the source in `Registry.servers`; source: what is read from it; both are empty for the quarantine.
     explode: the field of a record whose items are the rows of the table; None when a record is a row. amount: the
     column with the money, if there is any. serving_table: for a fact, the dbt model whose rows and money must add up to
-    the published ones. digest: sha256 (hex) of the effective contract, overlays included.
+    the published ones. digest: sha256 (hex) of the effective contract, overlays included. overlay: the file that
+    changed the contract, None when none did.
     """
 
     name: str
@@ -137,6 +144,7 @@ class Entity:
     role: Role
     serving_table: str | None
     digest: str
+    overlay: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:

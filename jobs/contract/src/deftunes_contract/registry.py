@@ -12,14 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from importlib.resources import files
 
+from deftunes_contract.contract_files import SETTING, added_files, packaged_contracts
 from deftunes_contract.contract_parser import ContractParser, Server, digest_of
+from deftunes_contract.contract_set import check_together, read_documents, references_of
 from deftunes_contract.entity import QUARANTINE, Entity
 from deftunes_contract.errors import UsageError
-from deftunes_contract.yaml_document import Problem, YamlDocument
+from deftunes_contract.yaml_document import Problem
 
-SETTING = "DEFTUNES_CONTRACTS"
+__all__ = ["SETTING", "Registry", "Server", "build_registry", "load", "packaged_contracts", "registry"]
+_SHOWN = 20
+"""Faults that one message names."""
 
 
 @dataclass(frozen=True)
@@ -83,34 +86,22 @@ def load(name: str) -> Entity:
     return registry().entity(name)
 
 
-def packaged_contracts() -> dict[str, str]:
-    """File name → text of the contracts of this package."""
-    folder = files("deftunes_contract") / "entities"
-    return {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith(".yaml")}
-
-
-def references_of(entity: Entity) -> set[str]:
-    """The other entities that rules of this one refer to."""
-    return {rule.parameters["entity"] for rule in entity.rules_of("reference")} - {entity.name}
-
-
 @cache
-def _registry(contracts: str) -> Registry:
-    found, problems = build_registry(packaged_contracts())
+def _registry(place: str) -> Registry:
+    found, problems = build_registry(packaged_contracts(), added_files(place, ".yaml"))
     if found is None:
-        raise UsageError("; ".join(map(str, problems)))
+        raise UsageError(
+            f"expected contracts without faults, found {len(problems)}; nothing was started: {join(problems)}"
+        )
     return found
 
 
-def build_registry(contracts: Mapping[str, str]) -> tuple[Registry | None, list[Problem]]:
-    """The registry of these contracts (file name → text), or None and everything that is wrong with them."""
-    problems: list[Problem] = []
-    parsers = []
-    for file, text in sorted(contracts.items()):
-        document, faults = YamlDocument.parse(file, text)
-        problems += faults
-        if not faults:
-            parsers.append(ContractParser(document))
+def build_registry(
+    packaged: Mapping[str, str], added: Mapping[str, str] | None = None
+) -> tuple[Registry | None, list[Problem]]:
+    """The registry of these contracts and overlays (file → text), or None and everything that is wrong with them."""
+    documents, problems = read_documents(packaged, added or {})
+    parsers = [ContractParser(document) for document in documents.values()]
     servers: dict[str, Server] = {}
     for server in (server for parser in parsers for server in parser.servers()):
         other = servers.setdefault(server.name, server)
@@ -120,12 +111,21 @@ def build_registry(contracts: Mapping[str, str]) -> tuple[Registry | None, list[
             )
     entities = {entity.name: entity for parser in parsers if (entity := parser.entity(servers))}
     problems += [problem for parser in parsers for problem in parser.problems]
+    if not problems:
+        problems += check_together(entities, documents)
     if problems:
-        return None, problems
+        return None, sorted(set(problems))
     quarantine = entities.pop(QUARANTINE)
     needs = {entity.name: references_of(entity) for entity in entities.values()}
     order = _sorted(needs, {e.name: (e.role.rank, e.name) for e in entities.values()})
     return Registry({name: entities[name] for name in order}, servers, quarantine), []
+
+
+def join(problems: Iterable[Problem]) -> str:
+    """All in one sentence, the first twenty by name."""
+    shown = [str(problem) for problem in problems]
+    more = f"; and {len(shown) - _SHOWN} more: see deftunes contract check" if len(shown) > _SHOWN else ""
+    return "; ".join(shown[:_SHOWN]) + more
 
 
 def _sorted(needs: Mapping[str, Iterable[str]], rank: Mapping[str, object]) -> Iterator[str]:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from deftunes_contract.entity import INTERVAL_KINDS, ROW_KINDS, Field, Rule, Severity
+from deftunes_contract.entity import COLUMN_KINDS, INTERVAL_KINDS, ROW_KINDS, Field, Rule, Severity
+from deftunes_contract.rule_parameters import parameter_faults
 from deftunes_contract.yaml_document import Path, Problem, YamlDocument
+
+_WRITTEN = {"values": "validValues", "length": "minLength"}
+"""Parameter → its name in the contract, where that differs."""
 
 
 class _Fault(ValueError):
-    """What is wrong with a rule."""
+    """What is wrong with a rule, and below which of its keys."""
+
+    def __init__(self, message: str, *path: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 def parse_rules(document: YamlDocument, columns: Sequence[Field]) -> tuple[tuple[Rule, ...], list[Problem]]:
@@ -28,7 +36,7 @@ def parse_rules(document: YamlDocument, columns: Sequence[Field]) -> tuple[tuple
                 raise _Fault("expected an id of its own, found that of another rule of this contract")
             rules[rule.id] = rule
         except _Fault as fault:
-            problems.append(document.problem(path, f"rule {quality.get('id')}: {fault}"))
+            problems.append(document.problem((*path, *fault.path), f"rule {quality.get('id')}: {fault}"))
     return tuple(rules.values()), problems
 
 
@@ -38,14 +46,21 @@ def _rule(quality: Mapping[str, Any], names: Collection[str], texts: Collection[
     try:
         severity = Severity(quality.get("severity") or "")
     except ValueError:
-        raise _Fault(f"severity: expected {', '.join(Severity)}, found {quality.get('severity')!r}") from None
+        raise _Fault(
+            f"severity: expected {', '.join(Severity)}, found {quality.get('severity')!r}", "severity"
+        ) from None
     kind, columns, parameters = _parse_metric(quality)
+    if not columns and kind in COLUMN_KINDS:
+        raise _Fault(f"expected a column for kind {kind}, found none")
     if unknown := set(columns) - set(names):
         raise _Fault(f"expected columns of the table ({', '.join(names)}), found {', '.join(sorted(unknown))}")
     if kind == "complete" and columns[0] in texts and quality.get("metric") == "nullValues":
         parameters["blank"] = "allowed"
     if severity is Severity.QUARANTINE and kind not in ROW_KINDS:
-        raise _Fault(f"kind {kind} checks the whole interval and cannot quarantine a row: use fail or warn")
+        raise _Fault(f"kind {kind} checks the whole interval and cannot quarantine a row: use fail or warn", "severity")
+    holder = "implementation" if quality.get("type") == "custom" else "arguments"
+    for name, message in parameter_faults(kind, parameters):
+        raise _Fault(message, holder, _WRITTEN.get(name, name))
     return Rule(
         id=str(quality["id"]),
         kind=kind,

@@ -31,6 +31,10 @@ class YamlDocument:
 
     def __init__(self, file: str, value: dict[str, Any], marks: dict[Path, str]) -> None:
         self.file, self.value, self._marks = file, value, marks
+        self.overlay: str | None = None
+        """The file whose values replaced some of this one's."""
+        self.replaced: dict[Path, Any] = {}
+        """Path → the value that was there, of every value that `replace` changed; None where there was none."""
 
     @classmethod
     def parse(cls, file: str, text: str) -> tuple[YamlDocument, list[Problem]]:
@@ -58,6 +62,20 @@ class YamlDocument:
         while path not in self._marks:
             path = path[:-1]
         return self._marks[path]
+
+    def get(self, path: Path) -> Any:
+        """The value at a path. Raises KeyError or IndexError."""
+        value: Any = self.value
+        for step in path:
+            value = value[step]
+        return value
+
+    def replace(self, path: Path, value: Any, where: str) -> None:
+        """Put another value in, which comes from `where` (`FILE:LINE`)."""
+        holder = self.get(path[:-1])
+        self.replaced[path] = holder.get(path[-1])
+        holder[path[-1]] = value
+        self._marks = {mark: line for mark, line in self._marks.items() if mark[: len(path)] != path} | {path: where}
 
     def problem(self, path: Path, message: str) -> Problem:
         """A fault at a value."""
