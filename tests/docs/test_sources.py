@@ -10,10 +10,12 @@ from pydantic import BaseModel
 
 from deftunes_contract import http_source
 from deftunes_contract.http_source import HttpSource
+from deftunes_contract.postgres_source import Incremental, PostgresSource
 from deftunes_extract.http_settings import HttpServerSettings
+from deftunes_extract.postgres_settings import PostgresServerSettings
 
 PAGE = Path("docs/sources.md").read_text(encoding="utf-8")
-HTTP = PAGE[PAGE.index("## HTTP APIs") :]
+HTTP, POSTGRES = PAGE[PAGE.index("## HTTP APIs") :].split("## PostgreSQL databases")
 MODELS = [
     kind
     for kind in vars(http_source).values()
@@ -39,3 +41,15 @@ def test_every_option_of_an_endpoint_has_a_row() -> None:
 def test_every_setting_of_a_server_is_named() -> None:
     named = {name.lower() for name in re.findall(r"DEFTUNES_<SERVER>_(\w+)", HTTP)}
     assert named == set(HttpServerSettings.model_fields) - {"allow_unverified"}
+
+
+def test_every_option_of_a_relation_has_a_row() -> None:
+    names = re.findall(r"^\| (`[\w`, ]+`) \| ", POSTGRES, re.MULTILINE)
+    options = {field.alias or name for name, field in PostgresSource.model_fields.items()} - {"server"}
+    assert set(re.findall(r"\w+", " ".join(names))) == options
+    assert all(f"`{name}`" in POSTGRES for name in Incremental.model_fields)
+
+
+def test_every_setting_of_a_database_is_named() -> None:
+    named = {name.lower() for name in re.findall(r"DEFTUNES_<SERVER>_(\w+)", POSTGRES)}
+    assert named == set(PostgresServerSettings.model_fields) - {"allow_unverified"}
