@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from deftunes_contract.http_source import CursorPaginator, HttpSource, http_source, json_path, render
+from deftunes_contract.http_source import CursorPaginator, HttpSource, http_source
 from deftunes_contract.interval import Interval
+from deftunes_contract.option_types import json_path, render
 
 LEAP = Interval.of_month("2020-02")
 

@@ -272,7 +272,7 @@ WORDS = "the report server is being moved to another building until Monday, " * 
 def test_a_servers_own_reason_is_kept(
     api: Any, extract: Any, monkeypatch: pytest.MonkeyPatch, status: int, how: str
 ) -> None:
-    monkeypatch.setattr("deftunes_extract.http_client._TEXT_SECONDS", 0.3)
+    monkeypatch.setattr("deftunes_extract.http_reply._TEXT_SECONDS", 0.3)
     body = WORDS.encode()
 
     def in_pieces(handler: Any) -> None:

@@ -9,97 +9,18 @@ secrets are never options: they come from the environment (`DEFTUNES_<SERVER>_UR
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deftunes_contract.interval import Interval
+from deftunes_contract.option_types import FieldPath, HeaderName, RelativePath, Selector, Template, json_path, render
 
-_DATES = ("start", "end", "last_day")
-_UNIX = {"unix": 1, "unix_ms": 1000}
 _SECRET_NAME = re.compile(
     r"(.*[_-])?(api[_-]?key|access[_-]?key|token|secret|passw(or)?d|authorization|cookie|credentials?)", re.IGNORECASE
 )
 _RESERVED_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te"})
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_STEP = re.compile(r"\.?(?:([^.\[\]*'\"$\s]+)|\[(\d+)\]|\[\"([^\"]+)\"\]|\['([^']+)'\])")
-
-
-def json_path(text: str) -> tuple[str | int, ...]:
-    """The steps of a path like `$.meta["next page"].links[0]`; `$` alone is the whole reply. Raises ValueError."""
-    steps: list[str | int] = []
-    rest = text.strip().removeprefix("$").removesuffix("[*]")
-    while rest:
-        found = _STEP.match(rest)
-        if not found:
-            raise ValueError(f"expected a path like data.items, meta['next page'] or links[0].href, found {text!r}")
-        name, index, double, single = found.groups()
-        steps.append(int(index) if index else name or double or single)
-        rest = rest[found.end() :]
-    return tuple(steps)
-
-
-def _is_field_path(text: str) -> str:
-    if not json_path(text):
-        raise ValueError(f"expected the path of a field, found {text!r}")
-    return text
-
-
-def _is_selector(text: str) -> str:
-    if any(isinstance(step, int) for step in json_path(text)):
-        raise ValueError(f"expected names only, as in data.items, found {text!r}")
-    return text
-
-
-def _is_template(text: str) -> str:
-    render(text, Interval(date(2020, 1, 1), date(2020, 2, 1)))
-    return text
-
-
-def _is_relative_path(text: str) -> str:
-    parts = text.split("/")
-    if "://" in text or text.startswith("//") or {".", ".."} & set(parts) or set("?#\\") & set(text):
-        raise ValueError(f"expected a path below the server's URL without a query, found {text!r}; see params")
-    return _is_template(text)
-
-
-def _is_header(text: str) -> str:
-    if not _HEADER.fullmatch(text):
-        raise ValueError(f"expected the name of a header, found {text!r}")
-    return text
-
-
-FieldPath = Annotated[str, Field(min_length=1), AfterValidator(_is_field_path)]
-"""Path of one field of the reply, beside the records."""
-Template = Annotated[str, AfterValidator(_is_template)]
-"""Text with dates of the interval: `{start}`, `{end}` (exclusive), `{last_day}` (inclusive), also `{start:%d.%m.%Y}`,
-`{end:unix}`, `{end:unix_ms}`."""
-HeaderName = Annotated[str, AfterValidator(_is_header)]
-
-
-def render(template: str, interval: Interval) -> str:
-    """A template with the dates of an interval. Raises ValueError for a placeholder that is none."""
-    days = {"start": interval.start, "end": interval.end, "last_day": interval.last_day}
-    text = ""
-    for literal, name, spec, conversion in string.Formatter().parse(template):
-        text += literal
-        if name is None:
-            continue
-        if name not in days or conversion or (spec and spec not in _UNIX and "%" not in spec):
-            raise ValueError(
-                f"expected {{{'}, {'.join(_DATES)}}}, as {{start:%Y%m%d}} or {{end:unix}}, found {template!r}"
-            )
-        moment = datetime.combine(days[name], datetime.min.time(), UTC)
-        if not spec:
-            text += str(days[name])
-        elif spec in _UNIX:
-            text += str(int(moment.timestamp()) * _UNIX[spec])
-        else:
-            text += moment.strftime(spec)
-    return text
 
 
 class _Options(BaseModel):
@@ -253,12 +174,12 @@ class HttpSource(_Options):
     """
 
     server: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
-    path: Annotated[str, AfterValidator(_is_relative_path)]
+    path: RelativePath
     params: dict[str, Template | int | bool] = {}
     headers: dict[HeaderName, str] = {}
     auth: AuthOptions = NoAuth()
     paginator: PaginatorOptions = SinglePage()
-    data_selector: Annotated[str, AfterValidator(_is_selector)] = "$"
+    data_selector: Selector = "$"
     response_format: Literal["json", "ndjson"] = "json"
     requests_per_second: float | None = Field(None, gt=0)
 

@@ -22,15 +22,16 @@ from deftunes_contract.errors import DataRejected, RetryableError, StageError
 from deftunes_contract.http_source import OffsetPaginator, PageNumberPaginator, SinglePage
 from deftunes_contract.interval import Interval
 from deftunes_contract.retry import Deadline, RetryPolicy
-from deftunes_extract.http_client import HttpClient, HttpReply
+from deftunes_extract.http_client import HttpClient
+from deftunes_extract.http_reply import HttpReply
 from deftunes_extract.json_array import Record
 from deftunes_extract.json_reply import JsonReply
 from deftunes_extract.metrics import RecordMetrics
 from deftunes_extract.ndjson import read_lines
-from deftunes_extract.page_checks import KeyReader, PageChecks
+from deftunes_extract.page_checks import KeyReader, PageChecks, Repeats
 from deftunes_extract.page_spool import PageSpool
 from deftunes_extract.paginator import Page, first_url, next_url, total_of
-from deftunes_extract.paging import Repeats, claims_of_fields, claims_of_head
+from deftunes_extract.paging import claims_of_fields, claims_of_head
 from deftunes_extract.source import LoadTotals, Put, SourceError
 
 _INTACT = "nothing was delivered and the earlier delivery is intact"

@@ -30,6 +30,29 @@ _CHANGED = (
 _INTACT = "nothing was delivered and the earlier delivery is intact"
 
 
+class Repeats:
+    """How many records came a second time as part of a page: in a run of at least two, each seen before.
+
+    A page that comes twice hides one that does not come, because the totals agree. One record that comes twice is a bad
+    record, and set aside later. Of more than `_MOST_KEYS` records the first are looked at.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._seen: set[int] = set()
+        self._run = 0
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Look at the next records."""
+        for record in records:
+            if len(self._seen) >= _MOST_KEYS:
+                return
+            key = hash(bytes(record))
+            self._run = self._run + 1 if key in self._seen else 0
+            self.count += 2 if self._run == 2 else int(self._run > 2)
+            self._seen.add(key)
+
+
 class KeyReader:
     """The hash of a record's business key; of the whole record where it has none that can be read."""
 

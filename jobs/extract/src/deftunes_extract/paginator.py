@@ -22,8 +22,8 @@ from deftunes_contract.http_source import (
     PageNumberPaginator,
     PaginatorOptions,
     SinglePage,
-    json_path,
 )
+from deftunes_contract.option_types import json_path
 from deftunes_extract.json_reply import value_at
 from deftunes_extract.link_header import next_link
 from deftunes_extract.source import SourceError

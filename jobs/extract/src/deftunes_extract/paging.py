@@ -15,8 +15,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from deftunes_extract.link_header import announces_page, next_link
 
 _LONGEST = 200
@@ -26,8 +24,6 @@ _MOST = 6
 _LONGEST_JOINED = 40
 _LONGEST_READ = 8192
 """Characters of a name, and of a value, that are taken apart: a hostile one costs no time."""
-_MOST_REMEMBERED = 200_000
-"""Records that repeats are looked for among: 20 MB of memory."""
 _DEEPEST = 4
 """Levels of objects in a field of an envelope that are looked at."""
 
@@ -77,29 +73,6 @@ _NO = frozenset({"false", "no", "n", "f", "off", "0"})
 _NUMBER = re.compile(r"[~≈>]?\s*(\d[\d,_ ]*)(?:\.0*)?\s*\+?")
 _OF = re.compile(r"(\d+)\s*(?:/|of)\s*(\d+)")
 _RANGE = re.compile(r"(?:([A-Za-z_][\w-]*)[ =:]+)?(?:(\d+)\s*-\s*(\d+)|\*)\s*/\s*(\d+|\*)")
-
-
-class Repeats:
-    """How many records came a second time as part of a page: in a run of at least two, each seen before.
-
-    A page that comes twice hides one that does not come, because the totals agree. One record that comes twice is a bad
-    record, and set aside later. Of more than `_MOST_REMEMBERED` records the first are looked at.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._seen: set[int] = set()
-        self._run = 0
-
-    def add(self, records: Iterable[bytes | msgspec.Raw]) -> None:
-        """Look at the next records."""
-        for record in records:
-            if len(self._seen) >= _MOST_REMEMBERED:
-                return
-            key = hash(bytes(record))
-            self._run = self._run + 1 if key in self._seen else 0
-            self.count += 2 if self._run == 2 else int(self._run > 2)
-            self._seen.add(key)
 
 
 def claims_of_head(status: int, headers: Iterable[tuple[bytes, bytes]], asked: str, came: int) -> list[str]:
