@@ -13,13 +13,15 @@ from decimal import Decimal
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from deftunes_contract import registry as registry_module
+from deftunes_contract.contract_files import packaged_contracts
 from deftunes_contract.entity import Entity, Severity
 from deftunes_contract.gate import GateResult, RuleResult, write_gate_result
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch, interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import ObjectStore, open_store
-from deftunes_contract.registry import load
+from deftunes_contract.registry import build_registry, load
 from deftunes_contract.settings import from_environment
 from deftunes_lake.maintain import maintain
 from deftunes_lake.publish import Published, publish
@@ -123,6 +125,32 @@ class LakeCase:
     def rollback(self, entities: Sequence[str], ingest_on: date = JANUARY) -> tuple[RolledBack, ...]:
         """See deftunes_lake.rollback."""
         return rollback(self.spark, self.settings, entities, Interval.of_ingest_on(ingest_on))
+
+    def change_contract(self, entity: str, changes: dict[str, str]) -> None:
+        """Let this process read another contract: text in it → what stands there instead, from now on."""
+        files = packaged_contracts()
+        text = files[f"{entity}.yaml"]
+        for old, new in changes.items():
+            assert text.count(old) == 1, f"{old} stands {text.count(old)} times in the contract"
+            text = text.replace(old, new)
+        changed, problems = build_registry(files | {f"{entity}.yaml": text})
+        assert changed is not None, problems
+        registry_module._registry = lambda _: changed  # type: ignore[assignment]
+        self.made.discard(entity)
+
+    def filled(self, entity: str, column: str) -> dict[str, int]:
+        """ingest_on → how many rows of main have a value in a column."""
+        rows = read_main(self.spark, self.table(entity)).groupBy("ingest_on").agg(f.count(column).alias("n")).collect()
+        return {str(row["ingest_on"]): row["n"] for row in rows}
+
+    def columns(self, entity: str) -> list[str]:
+        """Columns of a table, in its own order."""
+        return self.spark.table(self.table(entity)).columns
+
+    def rewrite(self, entity: str) -> None:
+        """Compact the whole table, however few and large its files are."""
+        options = "map('rewrite-all', 'true')"
+        self.spark.sql(f"CALL lake.system.rewrite_data_files(table => '{self.table(entity)}', options => {options})")
 
     def create(self) -> tuple[str, ...]:
         """See deftunes_lake.tables."""

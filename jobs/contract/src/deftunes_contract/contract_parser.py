@@ -114,6 +114,7 @@ class ContractParser:
             role=Role.REFERENCE if name == QUARANTINE else self._role(facts.get("role")),
             serving_table=facts.get("servingTable"),
             digest=digest_of(document.value),
+            file=document.file,
             overlay=document.overlay,
         )
 

@@ -118,8 +118,8 @@ class Entity:
     server: name of the source in `Registry.servers`; source: what is read from it; both are empty for the quarantine.
     explode: the field of a record whose items are the rows of the table; None when a record is a row. amount: the
     column with the money, if there is any. serving_table: for a fact, the dbt model whose rows and money must add up to
-    the published ones. digest: sha256 (hex) of the effective contract, overlays included. overlay: the file that
-    changed the contract, None when none did.
+    the published ones. digest: sha256 (hex) of the effective contract, overlays included. file: where the contract
+    stands, for messages. overlay: the file that changed it, None when none did.
     """
 
     name: str
@@ -144,6 +144,7 @@ class Entity:
     role: Role
     serving_table: str | None
     digest: str
+    file: str
     overlay: str | None = None
 
     @property

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from pyspark.sql import SparkSession
 
-from deftunes_contract.entity import Entity, Field
-from deftunes_contract.errors import DataRejected, UsageError
+from deftunes_contract.entity import Entity
+from deftunes_contract.errors import UsageError
 from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
 from deftunes_lake.catalog import CATALOG
 from deftunes_lake.commit_retry import retry_on_conflict
+from deftunes_lake.evolution import schema_changes
 from deftunes_lake.folders import check_not_lost
 from deftunes_lake.iceberg_java import (
     JAVA_ERRORS,
@@ -54,8 +54,6 @@ PROPERTIES = {
     # expire_snapshots needs it; no file is shared with another table
     "gc.enabled": "true",
 }
-WIDENINGS = {("int", "long"), ("float", "double")}
-"""Type changes that Iceberg makes without touching data, beside a decimal of more digits."""
 
 
 def table_name(settings: LakeSettings, entity: str) -> str:
@@ -117,7 +115,7 @@ def _ensure(spark: SparkSession, settings: LakeSettings, name: str, entity: Enti
         _create(spark, settings, name, entity)
         done.append(f"made {name}")
         table = load_table(spark, name)
-    additions = _schema_additions(name, table, entity)
+    additions = schema_changes(name, table, entity)
     for statement in additions:
         _change(spark, statement)
     if additions:
@@ -153,51 +151,3 @@ def _change(spark: SparkSession, statement: str) -> None:
         ):
             raise CommitConflict(first_line(error)) from error
         raise
-
-
-def _schema_additions(name: str, table: Any, entity: Entity) -> list[str]:
-    """DDL that brings a table to its contract, empty when there is nothing to do. Raises DataRejected."""
-    wanted = {column.name: column for column in entity.columns}
-    found = {column.name(): column for column in table.schema().columns()}
-    refused = [f"{gone} is in the table and not in the contract" for gone in found if gone not in wanted]
-    statements: list[str] = []
-    for column in entity.columns:
-        if column.name not in found:
-            if column.required:
-                refused.append(f"{column.name} is new and required, but older rows do not have it")
-            statements.append(f"ALTER TABLE {name} ADD COLUMNS ({column_sql(column)})")
-            continue
-        statement, reason = _changed(name, column, found[column.name])
-        statements += [statement] if statement else []
-        refused += [reason] if reason else []
-    partition = tuple(field.name() for field in table.spec().fields())
-    if partition != entity.partition:
-        refused.append(f"it is partitioned by {', '.join(partition)}, not by {', '.join(entity.partition)}")
-    if refused:
-        raise DataRejected(
-            f"{name} contradicts contract {entity.name} {entity.version}: {'; '.join(refused)}; "
-            "correct the contract, or load into another DEFTUNES_DATABASE"
-        )
-    return statements
-
-
-def _changed(name: str, column: Field, found: Any) -> tuple[str | None, str | None]:
-    """The statement that one column needs, or why it is refused."""
-    old, new = str(found.type().toString()).replace(" ", ""), column.type.replace(" ", "")
-    alter = f"ALTER TABLE {name} ALTER COLUMN {quoted(column.name)}"
-    if old != new:
-        if (old, new) in WIDENINGS or _more_digits(old, new):
-            return f"{alter} TYPE {spark_type(column).simpleString()}", None
-        return None, f"{column.name} is {old}, the contract says {new}"
-    if column.required and found.isOptional():
-        return None, f"{column.name} may be null in older rows, the contract requires it"
-    if not column.required and found.isRequired():
-        return f"{alter} DROP NOT NULL", None
-    return None, None
-
-
-def _more_digits(old: str, new: str) -> bool:
-    forms = [re.fullmatch(r"decimal\((\d+),(\d+)\)", text) for text in (old, new)]
-    if forms[0] is None or forms[1] is None:
-        return False
-    return forms[0].group(2) == forms[1].group(2) and int(forms[0].group(1)) < int(forms[1].group(1))
