@@ -32,6 +32,12 @@ GROWN = {
         '      - {name: discount, logicalType: number, physicalType: "decimal(5,2)", description: Taken off.}\n'
         "    quality:\n      - {id: user_id_complete"
     ),
+    # both come with the items of a record
+    "            - {name: song_id, logicalType: string, physicalType: string, description: A TRACK id.}\n": (
+        "            - {name: song_id, logicalType: string, physicalType: string, description: A TRACK id.}\n"
+        "            - {name: channel, logicalType: string, physicalType: string}\n"
+        "            - {name: discount, logicalType: number, physicalType: double}\n"
+    ),
 }
 
 Call = Callable[..., Any]
