@@ -113,8 +113,8 @@ def _permanent(error: Exception, in_head: bool, variable: str) -> tuple[str, str
             case ssl.SSLCertVerificationError():
                 return (
                     f"a certificate that is not trusted ({cause.verify_message}, code {cause.verify_code})",
-                    "set SSL_CERT_FILE to the PEM file of the authority that signed it, or correct the server's "
-                    f"certificate or the host in {variable}",
+                    f"set SSL_CERT_FILE or {variable.removesuffix('URL')}CA_FILE to the PEM file of the authority that "
+                    f"signed it, or correct the server's certificate or the host in {variable}",
                 )
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ssl.SSLSyscallError():
                 return None

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import structlog
 
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, RetryableError, StageError
@@ -96,9 +97,12 @@ class HttpApiSource:
         number = came = 0
         while url is not None:
             number += 1
+            what = f"{self._entity.name}, page {number}"
             checks.before(number, url)
             read = partial(self._read_page, url, number, came, metrics, keys, deadline)
-            page, page_metrics, spool, hashes = self._retries.call(f"page {number}", read, partial(_give_up, number))
+            page, page_metrics, spool, hashes = self._retries.call(
+                what, read, partial(_give_up, what), structlog.get_logger("extract")
+            )
             with spool:
                 checks.after(page, spool.digest, hashes)
                 metrics.merge(page_metrics)
@@ -157,7 +161,7 @@ class HttpApiSource:
         return replace(totals, warnings=(*totals.warnings, warning))
 
 
-def _give_up(number: int, error: SourceError, reason: str) -> StageError:
+def _give_up(page: str, error: SourceError, reason: str) -> StageError:
     """How the stage ends when a page cannot be read."""
     first = "" if error.error_class is RetryableError else "have the source corrected, then "
-    return error.error_class(f"page {number}: {error} ({reason}); {_INTACT}. {first}run the same command again")
+    return error.error_class(f"{page}: {error} ({reason}); {_INTACT}. {first}run the same command again")

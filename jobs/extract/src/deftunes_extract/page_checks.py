@@ -8,6 +8,7 @@ again from the first page (SourceError), then refused: what happens when records
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import httpx
@@ -58,7 +59,8 @@ class KeyReader:
 
     def __init__(self, entity: Entity) -> None:
         names = {field.name for field in entity.record}
-        keys = [column.name for column in entity.columns if column.key and column.name in names]
+        roots = [re.split(r"[.\[]", column.path or column.name)[0] for column in entity.columns if column.key]
+        keys = [root for root in dict.fromkeys(roots) if root in names]
         self._decode = msgspec.json.Decoder(msgspec.defstruct("Key", [(name, msgspec.Raw) for name in keys])).decode
         self._keys = keys
 
