@@ -22,7 +22,7 @@ from rich.console import Console
 from deftunes_cli import run as runs
 from deftunes_cli.airflow.commands import app as airflow
 from deftunes_cli.allowance_options import with_allowances
-from deftunes_cli.contracts.commands import new
+from deftunes_cli.contracts.commands import contract, new
 from deftunes_cli.jobs.commands import app as jobs
 from deftunes_cli.progress import progress_for
 from deftunes_cli.run_record import RunRecord
@@ -48,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(jobs, name="job")
 app.add_typer(airflow, name="airflow")
+app.add_typer(contract, name="contract")
 app.add_typer(new, name="new")
 
 

@@ -1,27 +1,75 @@
-"""`deftunes new entity`: parses or asks, writes the files, says what comes next.
+"""`deftunes contract show|check` and `deftunes new entity`: parses or asks, calls one function, prints the result.
 
+deftunes contract check contracts
+deftunes contract show sessions
 deftunes new entity payments --server ledger --kind http --place payments --key id --time paid_at --amount amount
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deftunes_cli.contracts.effective import check_contracts, effective_contract, summary
 from deftunes_cli.contracts.new_entity import Auth, Kind, NewEntity, NewField, next_steps, write_entity
 from deftunes_cli.terminal import plain
+from deftunes_contract.contract_files import SETTING
 from deftunes_contract.entity import Role
-from deftunes_contract.errors import UsageError
+from deftunes_contract.errors import ExitCode, UsageError
 
+contract = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Contracts as they take effect: packaged ones, and those of DEFTUNES_CONTRACTS. No source is asked.",
+)
 new = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Write the files of something new.",
 )
+
+
+Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Place = Annotated[
+    str, typer.Argument(metavar="PLACE", help="Folder or s3://bucket/prefix; default: DEFTUNES_CONTRACTS.")
+]
+
+
+@contract.command(epilog="Examples: deftunes contract show sessions · deftunes contract show payments contracts --json")
+def show(
+    name: Annotated[str, typer.Argument(metavar="ENTITY", help="Name of an entity, or quarantine.")],
+    place: Place = "",
+    as_json: Json = False,
+) -> None:
+    """The contract of an entity with its overlay applied, where it comes from, and its digest."""
+    found = effective_contract(name, place or os.environ.get(SETTING, ""))
+    _write(found.to_json() if as_json else found.to_yaml())
+
+
+@contract.command(epilog="Examples: deftunes contract check contracts · deftunes contract check --json")
+def check(place: Place = "", as_json: Json = False) -> None:
+    """Every fault of the contracts with its file and line; ends with 2 when there is one."""
+    found, problems = check_contracts(place or os.environ.get(SETTING, ""))
+    if as_json:
+        faults = [{"where": problem.where, "message": problem.message} for problem in problems]
+        _write(json.dumps({"valid": found is not None, "problems": faults}, indent=2, ensure_ascii=False))
+    elif found is not None:
+        _write(f"{summary(found)}\n{len(found.entities)} contracts without a fault")
+    else:
+        _write("\n".join(map(str, problems)))
+    if found is None:
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _write(text: str) -> None:
+    print(plain(text))  # noqa: T201  # the result itself, for pipes
 
 
 @new.callback()
@@ -79,7 +127,7 @@ def entity(
         data_selector=data_selector,
         auth=auth,
     )
-    print(plain(next_steps(asked, write_entity(asked, folder))))  # noqa: T201  # the result itself
+    _write(next_steps(asked, write_entity(asked, folder)))
 
 
 def _given(value: str, flag: str, question: str) -> str:
