@@ -266,7 +266,17 @@ def test_a_column_of_another_type_closes_the_gate_by_conform_alone(lone_ground: 
     assert [rule.id for rule in ground.result("sessions").closing] == ["sessions_conform"]
 
 
-def test_columns_in_another_order_or_number_close_the_gate(lone_ground: Any) -> None:
+def test_columns_in_another_order_are_the_same_columns(lone_ground: Any) -> None:
+    """A lake that has grown shows a new column last, wherever the contract has it."""
+    ground = lone_ground.create()
+    for change in ("timezone FIRST", "user_since AFTER country_code"):
+        ground.spark.sql(f"ALTER TABLE {ground.table('users')} ALTER COLUMN {change}")
+    ground.stage("users", ground.clean("users"))
+    assert "gate open" in pass_all(ground, ["users"], "r1")
+    assert ground.find("users").rows(ground.spark).columns[0] == "timezone"
+
+
+def test_columns_that_are_missing_or_unknown_close_the_gate(lone_ground: Any) -> None:
     ground = lone_ground.create()
     ground.spark.sql(f"ALTER TABLE {ground.table('users')} ADD COLUMN shoe_size int FIRST")
     ground.spark.sql(f"ALTER TABLE {ground.table('users')} DROP COLUMN timezone")

@@ -22,12 +22,12 @@ from deftunes_contract.object_store import ObjectStore
 from deftunes_contract.receipt import LandedObject, Receipt
 from deftunes_contract.registry import load
 from deftunes_extract.metrics import RecordMetrics
-from deftunes_transform import json_parsing, sessions, songs, users
+from deftunes_transform import json_parsing
 from deftunes_transform.landing_reader import numbered
 from deftunes_transform.rules import QuarantineRules
+from deftunes_transform.run import FORMATS
 
 JANUARY = Interval(date(2020, 1, 1), date(2020, 2, 1))
-VALIDATORS = {"users": users.validate, "sessions": sessions.validate, "songs": songs.validate}
 TEXT = t.StructType([t.StructField("value", t.StringType())])
 
 
@@ -126,7 +126,7 @@ class Validator:
     def frame(self, entity: str, records: Iterable[Any], interval: Interval = JANUARY) -> DataFrame:
         contract = load(entity)
         rules = QuarantineRules(contract, interval)
-        validated = VALIDATORS[entity](self.lines(records), contract, rules)
+        validated = FORMATS[contract.landing_format](self.lines(records), contract, rules)
         return validated.withColumn("rules", f.split(rules.names_of(f.col("failed_rules")), ","))
 
     def validate(self, entity: str, *records: Any, interval: Interval = JANUARY) -> list[Row]:

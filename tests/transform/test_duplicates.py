@@ -11,6 +11,7 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.registry import load
 from deftunes_transform.duplicates import deduplicate, find_duplicate_keys, with_lines
 from deftunes_transform.rules import QuarantineRules
+from deftunes_transform.run import FORMATS
 
 UNIQUE = {"users": "user_key_unique", "sessions": "session_item_unique", "songs": "track_key_unique"}
 
@@ -50,10 +51,7 @@ def settled(request, validator, samples):
         records = records_with_rivals(entity, samples)
         random.Random(order).shuffle(records)
         lines = validator.lines(records).repartition(partitions)
-        from deftunes_transform import sessions, songs, users
-
-        judge = {"users": users.validate, "sessions": sessions.validate, "songs": songs.validate}[entity]
-        validated = judge(lines, contract, rules).localCheckpoint()
+        validated = FORMATS[contract.landing_format](lines, contract, rules).localCheckpoint()
         duplicated = find_duplicate_keys(validated, contract)
         rows = with_lines(deduplicate(validated, contract, rules, duplicated, duplicated.count()), lines).collect()
         return entity, rules, sorted(map(str, rows)), rows

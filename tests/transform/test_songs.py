@@ -84,17 +84,17 @@ def test_a_null_number_is_no_fault(validator, samples) -> None:
 
 def test_what_is_no_utf8_is_set_aside(spark, validator, samples) -> None:
     from deftunes_contract.interval import Interval
-    from deftunes_transform import songs
     from deftunes_transform.landing_reader import numbered
     from deftunes_transform.output_rows import AuditColumns, quarantined_rows
     from deftunes_transform.rules import QuarantineRules
+    from deftunes_transform.run import FORMATS
 
     raw = samples.song(title="Caf\xe9").encode("latin-1")
     contract = load("songs")
     interval = Interval.parse("2020-01-01", "2020-02-01")
     rules = QuarantineRules(contract, interval)
     texts = spark.createDataFrame([(bytearray(raw),)], "value binary").selectExpr("cast(value as string) value")
-    validated = songs.validate(numbered(texts), contract, rules)
+    validated = FORMATS["pgcopy"](numbered(texts), contract, rules)
     stamp = AuditColumns(interval.ingest_on, "r1", __import__("datetime").datetime(2020, 2, 1))
     (row,) = quarantined_rows(validated, contract, rules, load("quarantine"), stamp).collect()
     assert row.rule == "songs_conform"

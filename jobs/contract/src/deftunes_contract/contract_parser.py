@@ -197,6 +197,7 @@ class ContractParser:
             children=tuple(self._field(child, path) for child in nested),
             normalise=self._steps(source, facts, path),
             path=_text(facts.get("path")) or name if is_column else "",
+            constant=_text(facts["constant"]) if is_column and "constant" in facts else None,
         )
 
     def _steps(self, source: SchemaProperty, facts: Mapping[str | None, Any], path: Path) -> tuple[Step, ...]:

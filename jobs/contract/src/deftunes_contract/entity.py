@@ -96,7 +96,8 @@ class Field:
     """One column or record field. `type` is an Iceberg type name; `array` and `struct` have `children`.
 
     normalise: what is done to a text before any rule looks at it, in this order. path: where in the record the value
-    of a column is, looked up in the exploded item first and then in the record: `price`, `user_location[3]`.
+    of a column is, looked up in the exploded item first and then in the record: `price`, `user_location[3]`. constant:
+    the text of a column that is the same in every row and stands in no record.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Field:
     children: tuple[Field, ...] = ()
     normalise: tuple[Step, ...] = ()
     path: str = ""
+    constant: str | None = None
 
 
 @dataclass(frozen=True)

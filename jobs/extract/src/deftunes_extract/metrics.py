@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
 from operator import attrgetter
@@ -21,11 +21,13 @@ import msgspec
 
 from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import DataRejected
-from deftunes_contract.landed_record import RecordMeasure, cents, parse
+from deftunes_contract.landed_record import RecordMeasure, parse
+from deftunes_contract.record_path import RecordPath, find_path
 from deftunes_extract.json_array import Record, shown
 from deftunes_extract.source import LoadTotals, SourceError
 
-_TYPES: dict[str, type] = {"string": str, "double": float, "boolean": bool}
+_TYPES: dict[str, type] = {"double": float, "boolean": bool, "int": int, "long": int}
+"""Declared type → what the decoder must find; every other scalar is a text, times included."""
 _PRICES_KEPT = 10_000
 _NAMES_KEPT = 1000
 _NAMES_SHOWN = 20
@@ -37,19 +39,25 @@ class RecordMetrics:
     """Running metrics over the records of one reply."""
 
     def __init__(self, entity: Entity) -> None:
-        self._entity, self._amount, self._event_time = entity.name, entity.amount, entity.event_time
+        self._entity = entity.name
         self._fields = frozenset(field.name for field in entity.record)
         self._measure = RecordMeasure(entity)
         self._items = self._measure.items
         self._item_fields = frozenset(f.name for f in self._items.children[0].children) if self._items else frozenset()
-        needed = {name for name in (entity.event_time, entity.amount, self._items and self._items.name) if name}
+        self._amount = self._measure.amount
+        self._time = find_path(entity, entity.column(entity.event_time)) if entity.event_time else None
+        needed = {path.root for path in (self._amount, self._time) if path} | (
+            {self._items.name} if self._items else set()
+        )
         self._decode = msgspec.json.Decoder(_struct("Record", entity.record, needed)).decode
-        self._cents_cache = _CentsCache()
+        self._is_simple = all(map(_is_simple, (self._amount, self._time))) and not (self._time and self._time.in_item)
+        self._cents_cache = _CentsCache(self._measure)
         self._records = self._units = self._cents = 0
         self._min_time: datetime | None = None
         self._max_time: datetime | None = None
         self._schema_drift: Counter[tuple[str, str]] = Counter()
-        self._keys = frozenset(c.name for c in entity.columns if c.name in self._fields and _identifies(c, entity))
+        identifying = (find_path(entity, column) for column in entity.columns if _identifies(column, entity))
+        self._keys = frozenset(path.root for path in identifying if path is not None and not path.in_item)
         self._stray: Record | None = None
         self._last: Record = b"{"
 
@@ -95,14 +103,20 @@ class RecordMetrics:
         self._last = records[-1] if records else self._last
         expected = []
         for text in records:
+            if not self._is_simple:
+                self._add_slowly(text)
+                continue
             try:
                 expected.append(self._decode(text))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                record = _parsed(text)
-                if self._stray is None and self._is_stray(record):
-                    self._stray = text
-                self._add_other(record)
+                self._add_slowly(text)
         self._add_expected(expected)
+
+    def _add_slowly(self, text: Record) -> None:
+        record = _parsed(text)
+        if self._stray is None and self._is_stray(record):
+            self._stray = text
+        self._add_other(record)
 
     def check_strays(self, at_end: bool = False) -> None:
         """Raises SourceError (refused) when an element is not a record but the message of a failing server.
@@ -129,17 +143,19 @@ class RecordMetrics:
 
     def _add_expected(self, records: Sequence[Any]) -> None:
         """Records as the contract has them, in loops that run in C: this is where an extract's time goes."""
-        if self._event_time is not None:
-            self._update_time_range([getattr(record, self._event_time) for record in records])
+        if self._time is not None:
+            self._update_time_range([getattr(record, self._time.root) for record in records])
         if self._items is None:
             self._units += len(records)
+            if self._amount is not None:
+                self._cents += sum(map(self._cents_cache.__getitem__, map(attrgetter(self._amount.root), records)))
             return
         items = [getattr(record, self._items.name) for record in records]
         lengths = [len(one) for one in items]
         self._units += sum(lengths) + lengths.count(0)
         if self._amount is not None:
             self._cents += sum(
-                map(self._cents_cache.__getitem__, map(attrgetter(self._amount), chain.from_iterable(items)))
+                map(self._cents_cache.__getitem__, map(attrgetter(self._amount.root), chain.from_iterable(items)))
             )
 
     def _add_other(self, record: Any) -> None:
@@ -149,8 +165,9 @@ class RecordMetrics:
         self._cents += cents_in_it
         if isinstance(record, dict):
             self._compare("records", record, self._fields, "")
-            if self._event_time is not None:
-                self._update_time_range([record.get(self._event_time)])
+            if self._time is not None:
+                holders = self._measure.items_of(record) or () if self._time.in_item else (record,)
+                self._update_time_range([self._time.find(holder) for holder in holders])
         else:
             self._notice("no JSON object", "records")
         for item in self._measure.items_of(record) or ():
@@ -177,16 +194,22 @@ class RecordMetrics:
         except (ValueError, TypeError):  # some are no times, or some have a zone and others none
             extremes = [moment for moment in map(_time, texts) if moment is not None]
         for moment in extremes:
+            if moment.tzinfo is not None and self._time is not None and self._time.type == "timestamptz":
+                moment = moment.astimezone(UTC).replace(tzinfo=None)
             if moment.tzinfo is None:
                 self._min_time = min(moment, self._min_time or moment)
                 self._max_time = max(moment, self._max_time or moment)
 
 
-class _CentsCache(dict[float, int]):
+class _CentsCache(dict[float | str, int]):
     """Cents by price, remembered: a shop has few prices, and looking one up is faster than reckoning."""
 
-    def __missing__(self, price: float) -> int:
-        found = cents(price)
+    def __init__(self, measure: RecordMeasure) -> None:
+        super().__init__()
+        self._cents_of = measure.cents_of
+
+    def __missing__(self, price: float | str) -> int:
+        found = self._cents_of(price)
         if len(self) < _PRICES_KEPT:
             self[price] = found
         return found
@@ -224,4 +247,9 @@ def _type(field: Field, needed: Collection[str]) -> Any:
         return list[_type(field.children[0], needed)]  # type: ignore[misc]  # a type made at run time
     if field.type == "struct":
         return _struct(field.name.title(), field.children, needed)
-    return _TYPES[field.type]
+    return _TYPES.get(field.type, str)
+
+
+def _is_simple(path: RecordPath | None) -> bool:
+    """Whether a value is a field of its own, which the fast way can read."""
+    return path is None or len(path.steps) == 1

@@ -9,10 +9,14 @@ Searching for duplicate keys is cheap (hashes of keys, one row a record); rows a
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity
+from deftunes_contract.record_path import ITEM_NO
 from deftunes_transform.row_counts import first_of_record
 from deftunes_transform.rules import VALID, QuarantineRules, bit_if
 
@@ -21,14 +25,14 @@ _BROADCAST_MOST = 1_000_000
 
 
 def find_duplicate_keys(validated: DataFrame, entity: Entity) -> DataFrame:
-    """`key_hash` of keys that more than one record has: all that are duplicated, and perhaps a few more.
+    """`key_hash` of keys that more than one row has: all that are duplicated, and perhaps a few more.
 
-    The items of a record differ in `item_no`, so only records of one session can share a key.
+    Where the position in the record is part of the key, the items of a record cannot share one: only records can.
     """
-    leading = entity.key[0]
-    once_a_record = validated.where(first_of_record(entity)).where(f.col(leading).isNotNull())
-    hashes = once_a_record.groupBy(_key_hash(entity).alias("key_hash")).agg(f.count("*").alias("records"))
-    return hashes.where(f.col("records") > 1).select("key_hash")
+    once = first_of_record(entity) if ITEM_NO in entity.key else "true"
+    rows = validated.where(once).where(reduce(or_, (f.col(name).isNotNull() for name in _hashed(entity))))
+    hashes = rows.groupBy(_key_hash(entity).alias("key_hash")).agg(f.count("*").alias("rows"))
+    return hashes.where(f.col("rows") > 1).select("key_hash")
 
 
 def deduplicate(
@@ -59,4 +63,9 @@ def with_lines(quarantined: DataFrame, lines: DataFrame) -> DataFrame:
 
 
 def _key_hash(entity: Entity) -> Column:
-    return f.xxhash64(entity.key[0])
+    return f.xxhash64(*_hashed(entity))
+
+
+def _hashed(entity: Entity) -> tuple[str, ...]:
+    """The key without the position in the record."""
+    return tuple(name for name in entity.key if name != ITEM_NO) or entity.key

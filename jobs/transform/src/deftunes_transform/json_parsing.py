@@ -10,6 +10,7 @@ twice the last one counts, as in every JSON reader that extract uses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
@@ -70,14 +71,36 @@ def parsed(text: Column, schema: t.StructType) -> Column:
     return _read(text, schema, OPTIONS)
 
 
-def parse_as_variant(text: Column, field: str) -> Column:
-    """The same with one field, taken as it is (a variant), so that nothing is unreadable but what is no JSON."""
-    return _read(text, t.StructType([t.StructField(field, t.VariantType())]), _VARIANT_OPTIONS)
+def parse_as_variant(text: Column, *fields: str) -> Column:
+    """The same with some fields, taken as they are (variants), so that nothing is unreadable but what is no JSON."""
+    return _read(text, t.StructType([t.StructField(field, t.VariantType()) for field in fields]), _VARIANT_OPTIONS)
 
 
 def is_malformed(parsed: Column) -> Column:
-    """Whether a text that was `parsed` or taken `apart` gave no record that was read in full."""
+    """Whether a text that was `parsed`, or parsed as variants, gave no record that was read in full."""
     return parsed["record"].isNull() | parsed[UNREADABLE].isNotNull()
+
+
+def reread(text: Column, field: str, schema: t.StructType) -> Column:
+    """Struct of one field of a record, whatever its other fields hold; null where the text is no JSON object."""
+    apart = parse_as_variant(text, field)
+    return f.when(~is_malformed(apart), as_declared(apart["record"], t.StructType([schema[field]])))
+
+
+def as_declared(value: Column, schema: t.StructType) -> Column:
+    """A variant, or a struct of variants, as a struct of declared types; what cannot be read becomes null."""
+    return f.from_json(f.to_json(value), schema, OPTIONS)
+
+
+def is_nonconform(value: Column, schema: t.StructType) -> Column:
+    """Whether any of such a value cannot be read as declared."""
+    flagged = t.StructType([*schema.fields, t.StructField(UNREADABLE, t.StringType())])
+    return f.from_json(f.to_json(value), flagged, OPTIONS)[UNREADABLE].isNotNull()
+
+
+def variant_path(steps: Sequence[str | int]) -> str:
+    """The JSON path of a place below a variant."""
+    return "$" + "".join(f"['{step}']" if isinstance(step, str) else f"[{step}]" for step in steps)
 
 
 def _read(text: Column, schema: t.StructType, options: dict[str, str]) -> Column:
@@ -109,8 +132,10 @@ def is_nested_value(value: Column) -> Column:
 
 def is_nested(value: Column, names: Sequence[str]) -> Column:
     """Whether a variant has an object or an array in any of these fields; null where it is no object."""
+    if not names:
+        return f.lit(False)
     # one look at the whole shape, OBJECT<name: STRING, …>, keeps the generated code small
-    return f.schema_of_variant(value).rlike(rf"[<\s](?:{'|'.join(names)}): (?:OBJECT|ARRAY)<")
+    return f.schema_of_variant(value).rlike(rf"[<\s](?:{'|'.join(map(re.escape, names))}): (?:OBJECT|ARRAY)<")
 
 
 def has_nul(texts: Sequence[Column]) -> Column:

@@ -13,11 +13,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from deftunes_contract.entity import Entity, Field
+from deftunes_contract.record_path import ITEM_NO
 from deftunes_lake.tables import spark_schema
 from deftunes_transform.rules import VALID, QuarantineRules, timestamp_lit
-
-SOURCE_FROM = "postgres_rds"
-"""Value of songs.source_from."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,7 @@ class AuditColumns:
 
 def staged_rows(validated: DataFrame, entity: Entity, audit: AuditColumns) -> DataFrame:
     """The good rows, as the entity's table has them."""
-    facts = {
-        "ingest_on": f.lit(audit.ingest_on),
-        "source_from": f.lit(SOURCE_FROM),
-        "processing_timestamp": timestamp_lit(audit.processed_at),
-    }
-    columns = [_typed(facts.get(column.name, f.col(column.name)), column) for column in entity.columns]
+    columns = [_typed(_value(column, entity, audit), column) for column in entity.columns]
     return validated.where(f.col("failed_rules") == VALID).select(*columns)
 
 
@@ -52,7 +45,7 @@ def quarantined_rows(
         "reason": rules.names_of(f.col("failed_rules")),
         "units": f.lit(1),
         "amount": f.coalesce(f.col(entity.amount), f.lit(0)) if entity.amount else f.lit(None),
-        "item_no": f.col("item_no") if "item_no" in entity.key else f.lit(None),
+        "item_no": f.col(ITEM_NO) if entity.explode else f.lit(None),
         # a text column holds UTF-8; the hash is that of the bytes as they came
         "raw_record": f.make_valid_utf8("line"),
         "record_hash": f.sha2(f.col("line").cast("binary"), 256),
@@ -60,6 +53,14 @@ def quarantined_rows(
     }
     columns = [_typed(facts[column.name], column) for column in quarantine.columns]
     return validated.where(f.col("failed_rules") != VALID).select(*columns)
+
+
+def _value(column: Field, entity: Entity, audit: AuditColumns) -> Column:
+    if column.name in entity.partition:
+        return f.lit(audit.ingest_on)
+    if column.audit:
+        return timestamp_lit(audit.processed_at)
+    return f.col(column.name) if column.constant is None else f.lit(column.constant)
 
 
 def _typed(value: Column, column: Field) -> Column:

@@ -17,6 +17,7 @@ from pyspark.sql import functions as f
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.receipt import Receipt
+from deftunes_contract.record_path import ITEM_NO
 from deftunes_transform.rules import VALID, QuarantineRules
 
 _NO_MONEY = Decimal("0.00")
@@ -36,7 +37,7 @@ class RowCounts:
 
 def first_of_record(entity: Entity) -> str:
     """SQL condition that one validated row of every landed record meets."""
-    return "item_no IS NULL OR item_no = 0" if "item_no" in entity.key else "true"
+    return f"{ITEM_NO} IS NULL OR {ITEM_NO} = 0" if entity.explode else "true"
 
 
 def count_rows(validated: DataFrame, entity: Entity, rules: QuarantineRules) -> RowCounts:

@@ -8,7 +8,7 @@ same run wrote before. The transform never fails for bad records, however many: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from deftunes_contract.registry import load
 from deftunes_lake.iceberg_java import JAVA_ERRORS
 from deftunes_lake.staging import overwrite_where, write_to_branch
 from deftunes_lake.tables import table_name
-from deftunes_transform import duplicates, json_parsing, sessions, songs, users
+from deftunes_transform import copy_records, duplicates, json_parsing, json_records
 from deftunes_transform.delivery import Delivery, check_unchanged, open_delivery
 from deftunes_transform.frame_cache import cached
 from deftunes_transform.landing_reader import read_lines
@@ -35,11 +35,11 @@ from deftunes_transform.row_counts import RowCounts, count_rows, reconcile
 from deftunes_transform.rules import QuarantineRules
 from deftunes_transform.settings import TransformSettings
 
-_VALIDATORS: dict[str, Callable[[DataFrame, Entity, QuarantineRules], DataFrame]] = {
-    "users": users.validate,
-    "sessions": sessions.validate,
-    "songs": songs.validate,
+FORMATS: Mapping[str, Callable[[DataFrame, Entity, QuarantineRules], DataFrame]] = {
+    "jsonl": json_records.validate,
+    "pgcopy": copy_records.validate,
 }
+"""Landing format → what makes validated rows of its lines."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def transform(
     audit = AuditColumns(interval.ingest_on, run_id, datetime.now(UTC).replace(tzinfo=None))
     with _detect_replacement(store, delivery):
         lines = read_lines(spark, delivery.uris)
-        with cached(_VALIDATORS[entity.name](lines, entity, rules), settings) as validated:
+        with cached(FORMATS[entity.landing_format](lines, entity, rules), settings) as validated:
             validated, counts, duplicated = _deduplicated(validated, entity, rules)
             reconcile(counts, delivery.receipt)
             bad = duplicates.with_lines(validated, lines) if duplicated else validated

@@ -6,22 +6,63 @@ without a word and read `12d` as a number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
+from deftunes_contract.entity import Field
+from deftunes_contract.landed_record import NUMBER
 from deftunes_contract.normalise import BLANKS, LOWER_LETTERS, UPPER_LETTERS, Step
 from deftunes_transform.rules import Value
 
-_TIMESTAMP = r"\A(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?\z"
-"""ISO 8601, UTC by agreement and therefore without zone: with one, even `Z`, the source has changed its meaning."""
-_NUMBER = r"\A[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+_DAY = r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_TIMESTAMPS = {
+    # ISO 8601, UTC by agreement and therefore without zone: with one, even `Z`, the source has changed its meaning
+    "string": rf"\A{_DAY}T{_TIME}\z",
+    # of a record that declares a time: ISO 8601 or PostgreSQL's own form
+    "timestamp": rf"\A{_DAY}[T ]{_TIME}\z",
+    "timestamptz": rf"\A{_DAY}[T ]{_TIME}{_ZONE}\z",
+}
+"""Declared type in the record → form of a time."""
+_NUMBER = rf"\A{NUMBER}\z"
 _INTEGER = r"\A-?[0-9]+\z"
 _NOT_ASCII = r"[^\x00-\x7f]"
 _INVALID = "invalid_"
-_LARGEST_PRICE = Decimal(10) ** 8
+_EXACT_DIGITS = 15
+"""Digits of a decimal that a double tells apart."""
+
+
+def read(column: Column, record_type: str, field: Field, is_text: bool) -> Value:
+    """A value of a record as the column's type. record_type: what the record declares it to be.
+
+    is_text: every value is a text, as in COPY, whatever the record declares. Raises ValueError where the contract asks
+    for a conversion that does not exist.
+    """
+    text_given = is_text or record_type == "string"
+    decimal = re.fullmatch(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)", field.type)
+    if field.type == "string" and text_given:
+        return text(column, field.normalise)
+    if field.type == "timestamp" and (is_text or record_type in _TIMESTAMPS):
+        return timestamp(column, record_type)
+    if field.type == "date" and (is_text or record_type in ("string", "date")):
+        return _read(column, f.when(column.rlike(rf"\A{_DAY}\z"), column.try_cast("date")))
+    if decimal and int(decimal[1]) <= _EXACT_DIGITS and (text_given or record_type == "double"):
+        return fixed(_double(column) if text_given else column, column, int(decimal[1]), int(decimal[2]))
+    if field.type == "double" and text_given:
+        return number(column)
+    if field.type == "double" and record_type == "double":
+        return _read(column, f.when(_finite(column), column))
+    if field.type in ("int", "long") and text_given:
+        return integer(column, field.type)
+    if field.type == "boolean" and is_text:
+        return _read(column, f.when(column == "t", f.lit(True)).when(column == "f", f.lit(False)))
+    if field.type == record_type and field.type in ("int", "long", "boolean"):
+        return Value(column, f.lit(False))
+    raise ValueError(f"column {field.name}: a {record_type} of a record cannot become {field.type}")
 
 
 def text(column: Column, normalise: Sequence[Step] = ()) -> Value:
@@ -48,29 +89,35 @@ def _upper(column: Column) -> Column:
 _STEPS = {Step.NFC: _composed, Step.TRIM: _trimmed, Step.UPPER: _upper}
 
 
-def timestamp(column: Column) -> Value:
-    """A zone-less ISO text as TIMESTAMP_NTZ; impossible dates and times are invalid."""
-    return _read(column, f.when(column.rlike(_TIMESTAMP), column.try_cast("timestamp_ntz")))
+def timestamp(column: Column, record_type: str = "string") -> Value:
+    """A text as TIMESTAMP_NTZ in UTC; impossible dates and times are invalid."""
+    if record_type == "timestamptz":
+        # the session's time zone is UTC (deftunes_lake.session)
+        moment = column.try_cast("timestamp").cast("timestamp_ntz")
+    else:
+        moment = column.try_cast("timestamp_ntz")
+    return _read(column, f.when(column.rlike(_TIMESTAMPS.get(record_type, _TIMESTAMPS["string"])), moment))
 
 
-def price(column: Column) -> Value:
-    """A double as DECIMAL(10, 2), if it is the number nearest to a whole number of cents and below 10^8.
+def fixed(value: Column, source: Column, precision: int, scale: int) -> Value:
+    """A double as DECIMAL, if it is the number nearest to one of so many decimals and below 10^(precision - scale).
 
     `rint(p * 100) / 100 == p` says the same as `round(p, 2) == p`, without a detour over decimal digits.
     """
-    readable = (f.abs(column) < f.lit(float(_LARGEST_PRICE))) & (f.rint(column * 100) / 100 == column)
-    return _read(column, f.when(readable, column.cast("decimal(10,2)")))
+    unit, most = 10**scale, float(10 ** (precision - scale))
+    readable = (f.abs(value) < f.lit(most)) & (f.rint(value * unit) / unit == value)
+    return _read(source, f.when(readable, value.cast(f"decimal({precision},{scale})")))
 
 
 def number(column: Column) -> Value:
     """A decimal text as a finite DOUBLE."""
-    parsed = f.when(column.rlike(_NUMBER), column.try_cast("double"))
-    return _read(column, f.when(f.abs(parsed) < f.lit(float("inf")), parsed))
+    parsed = _double(column)
+    return _read(column, f.when(_finite(parsed), parsed))
 
 
-def integer(column: Column) -> Value:
-    """A decimal text as INT."""
-    return _read(column, f.when(column.rlike(_INTEGER), column.try_cast("int")))
+def integer(column: Column, kind: str = "int") -> Value:
+    """A decimal text as INT or LONG."""
+    return _read(column, f.when(column.rlike(_INTEGER), column.try_cast(kind)))
 
 
 def to_columns(values: Mapping[str, Value]) -> list[Column]:
@@ -80,13 +127,21 @@ def to_columns(values: Mapping[str, Value]) -> list[Column]:
 
 
 def from_columns(names: Iterable[str]) -> dict[str, Value]:
-    """The values that an earlier step staged under these names."""
+    """The values that an earlier step put into columns of these names."""
     return {name: Value(f.col(name), f.col(_INVALID + name)) for name in names}
 
 
 def mark_invalid(unknown: Column, values: Mapping[str, Value]) -> dict[str, Value]:
     """The same values, invalid as well where nothing is known of them."""
     return {name: Value(value.column, value.invalid | unknown) for name, value in values.items()}
+
+
+def _double(column: Column) -> Column:
+    return f.when(column.rlike(_NUMBER), column.try_cast("double"))
+
+
+def _finite(column: Column) -> Column:
+    return f.abs(column) < f.lit(float("inf"))
 
 
 def _read(source: Column, read: Column) -> Value:

@@ -62,7 +62,7 @@ class _Tally:
         before = self.records
         for line in lines:
             self.records += 1
-            if self._measure.items is None:
+            if self._measure.is_constant:
                 self.units += 1
             else:
                 units, cents = self._measure.of_line(line)
