@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from deftunes_contract.entity import QUARANTINE, Entity, Field, Role, Severity
 from deftunes_contract.http_source import HttpSource
+from deftunes_contract.record_path import descend, parse_path
 from deftunes_contract.yaml_document import Path, Problem, YamlDocument
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -25,9 +26,9 @@ _RESERVED = re.compile(
 )
 """Words that Spark, DuckDB or Redshift read as SQL where a table's name stands."""
 _TYPES = re.compile(r"string|int|long|double|boolean|date|timestamp|decimal\(([1-9]|[12]\d|3[0-8]),\d{1,2}\)")
-_MONEY = re.compile(r"decimal\(\d+,2\)")
+_MONEY = re.compile(r"decimal\(10, ?2\)")
 _FOLDER = re.compile(r"landing_zone(/[a-z0-9][a-z0-9_-]*)+")
-_MADE = {"ingest_on": "date", "processing_timestamp": "timestamp", "item_no": "int", "source_from": "string"}
+_MADE = {"ingest_on": "date", "processing_timestamp": "timestamp", "item_no": "int"}
 """Columns that the transform makes, with their types; the first two are in every table."""
 FORMATS = {"api": "jsonl", "postgres": "pgcopy"}
 """Type of a server → how its records land."""
@@ -128,12 +129,12 @@ def _record(entity: Entity, document: YamlDocument) -> Iterator[Fault]:
         if entity.landing_format != "jsonl":
             yield fact_path(document, "explode"), "explode: expected none for rows of a database, found one; remove it"
     for at, column in enumerate(entity.columns):
-        if column.name not in _MADE and source_field(entity, column) is None:
+        if column.name not in _MADE and column.constant is None and source_field(entity, column) is None:
             yield (
                 ("schema", 0, "properties", at),
                 (
                     f"column {column.name}: expected a field of the record at {column.path!r}, found none; correct the "
-                    "custom property path, or add the field to the record"
+                    "custom property path, add the field to the record, or give the column a constant"
                 ),
             )
 
@@ -166,7 +167,7 @@ def _time_and_money(entity: Entity, document: YamlDocument) -> Iterator[Fault]:
             yield (
                 fact_path(document, "amount"),
                 (
-                    f"amount: expected a column of type decimal(p,2), found {entity.amount!r}"
+                    f"amount: expected a column of type decimal(10,2), found {entity.amount!r}"
                     + (f" of type {column.type}" if column else "")
                 ),
             )
@@ -185,7 +186,7 @@ def _needed_rules(entity: Entity, _: YamlDocument) -> Iterator[Fault]:
     rules: Path = ("schema", 0, "quality")
     guarded = {r.column for r in entity.rules_of("complete") if r.severity is Severity.QUARANTINE}
     for at, column in enumerate(entity.columns):
-        if column.required and column.name not in _MADE and column.name not in guarded:
+        if column.required and column.name not in {*_MADE, *guarded} and column.constant is None:
             yield (
                 _rule_path(entity, "complete", column.name) or ("schema", 0, "properties", at),
                 (
@@ -237,17 +238,9 @@ def _item_fields(entity: Entity) -> tuple[Field, ...]:
 
 
 def _lookup(fields: tuple[Field, ...], path: str) -> Field | None:
-    """Follow `a.b[0].c` through structs and arrays."""
-    found: Field | None = None
-    for name, _ in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
-        if name:
-            inner = fields if found is None else found.children if found.type == "struct" else ()
-            found = next((f for f in inner if f.name == name), None)
-        else:
-            found = found.children[0] if found and found.type == "array" and found.children else None
-        if found is None:
-            return None
-    return found
+    """The field that a path leads to; None for a path of another form too."""
+    steps = parse_path(path)
+    return descend(fields, steps) if steps else None
 
 
 def fact_path(document: YamlDocument, name: str) -> Path:

@@ -53,16 +53,23 @@ def items_field(entity: Entity) -> Field | None:
     raise ValueError(f"contract {entity.name}: explode: expected an array of objects in the record, {entity.explode!r}")
 
 
+def parse_path(text: str) -> tuple[str | int, ...] | None:
+    """The names and positions of a path, None when it has another form."""
+    if not _FORM.fullmatch(text):
+        return None
+    return tuple(int(number) if number else name for number, name in _STEP.findall(text))
+
+
 def find_path(entity: Entity, column: Field) -> RecordPath | None:
     """The path of a column, None when its value does not come from the record. Raises ValueError for a bad path."""
     text = column.path or column.name
-    if not _FORM.fullmatch(text):
+    steps = parse_path(text)
+    if steps is None:
         raise ValueError(f"contract {entity.name}: column {column.name}: expected a path as a.b[0], found {text!r}")
-    steps = tuple(int(number) if number else name for number, name in _STEP.findall(text))
     items = items_field(entity)
-    if items is not None and (found := _descend(items.children[0].children, steps)):
+    if items is not None and (found := descend(items.children[0].children, steps)):
         return RecordPath(steps, found.type, True)
-    found = _descend(entity.record, steps)
+    found = descend(entity.record, steps)
     if found is None and text != column.name:
         raise ValueError(f"contract {entity.name}: column {column.name}: the record has no {text!r}")
     return None if found is None else RecordPath(steps, found.type, False)
@@ -86,7 +93,8 @@ def amount_path(entity: Entity) -> RecordPath | None:
     return path
 
 
-def _descend(fields: Sequence[Field], steps: Sequence[str | int]) -> Field | None:
+def descend(fields: Sequence[Field], steps: Sequence[str | int]) -> Field | None:
+    """The declared field below others, None when there is none."""
     found: Field | None = None
     for step in steps:
         if isinstance(step, int):
