@@ -54,6 +54,8 @@ class PagedServer:
         self.fault: Callable[[Answer], None] = lambda _: None
         self.authorize: Callable[[BaseHTTPRequestHandler], bool] = lambda _: True
         self.ndjson = False
+        self.by_date = False
+        """Whether `from` and `until` (inside) choose records by `user_since`."""
         self._attempts: dict[int, int] = {}
         server = self
 
@@ -83,10 +85,6 @@ class PagedServer:
         self._server.shutdown()
         self._server.server_close()
 
-    @property
-    def pages(self) -> int:
-        return max(1, -(-len(self.records) // self.size))
-
     def _start(self, query: dict[str, list[str]]) -> int:
         """The position of the first record that is asked for."""
         if self.style == "offset":
@@ -97,11 +95,13 @@ class PagedServer:
 
     def _answer(self, start: int, query: dict[str, list[str]]) -> Answer:
         page = start // self.size
+        first, last = (query[name][0] for name in ("from", "until")) if self.by_date else ("", "9")
+        chosen = [r for r in self.records if not self.by_date or first <= r["user_since"][:10] <= last]
         self._attempts[page] = self._attempts.get(page, 0) + 1
         end = start + self.size
-        following = end if end < len(self.records) else None
-        paging: dict[str, Any] = {"total": len(self.records), "pages": self.pages}
-        headers = {"X-Total-Count": str(len(self.records))} if self.style == "header_link" else {}
+        following = end if end < len(chosen) else None
+        paging: dict[str, Any] = {"total": len(chosen), "pages": max(1, -(-len(chosen) // self.size))}
+        headers = {"X-Total-Count": str(len(chosen))} if self.style == "header_link" else {}
         if following is not None:
             rest = urlencode({name: values[0] for name, values in query.items() if name != "after"})
             url = f"/api/users?{rest}&after={following}"
@@ -111,7 +111,7 @@ class PagedServer:
                 paging["next"] = self.url + url
             if self.style == "cursor":
                 paging["cursor"] = str(following)
-        return Answer(page, self._attempts[page], self.records[start:end], paging, headers=headers)
+        return Answer(page, self._attempts[page], chosen[start:end], paging, headers=headers)
 
     def _get(self, handler: BaseHTTPRequestHandler) -> None:
         if not self.authorize(handler):

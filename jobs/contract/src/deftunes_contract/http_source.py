@@ -14,8 +14,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from deftunes_contract.interval import Interval
-from deftunes_contract.option_types import FieldPath, HeaderName, RelativePath, Selector, Template, json_path, render
+from deftunes_contract.option_types import (
+    DateRange,
+    FieldPath,
+    HeaderName,
+    RelativePath,
+    Selector,
+    Template,
+    json_path,
+    render,
+)
 
 _SECRET_NAME = re.compile(
     r"(.*[_-])?(api[_-]?key|access[_-]?key|token|secret|passw(or)?d|authorization|cookie|credentials?)", re.IGNORECASE
@@ -170,7 +178,8 @@ class HttpSource(_Options):
 
     server: name of the server; addresses and secrets are `DEFTUNES_<SERVER>_…`. path: below the server's URL.
     data_selector: where the records stand in a JSON reply, `$` when it is the array itself. response_format: json, or
-    ndjson for one record a line. requests_per_second: requests of one process to this server.
+    ndjson for one record a line. requests_per_second: requests of one process to this server. slice_days: the interval
+    is requested in slices of so many days, one after the other.
     """
 
     server: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
@@ -182,6 +191,7 @@ class HttpSource(_Options):
     data_selector: Selector = "$"
     response_format: Literal["json", "ndjson"] = "json"
     requests_per_second: float | None = Field(None, gt=0)
+    slice_days: int | None = Field(None, ge=1, le=31)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> HttpSource:
@@ -190,6 +200,9 @@ class HttpSource(_Options):
         for name, value in self.headers.items():
             if name.lower() in _RESERVED_HEADERS or not (value.isascii() and value.isprintable()):
                 raise ValueError(f"headers: {name} cannot be set, or its value is not printable ASCII")
+        dates = " ".join([self.path, *(str(value) for value in self.params.values())])
+        if self.slice_days and not ("{start" in dates and ("{end" in dates or "{last_day" in dates)):
+            raise ValueError("slice_days: expected {start} and {end} or {last_day} in params or path, found no dates")
         needs_fields = [name for name, value in self.paginator if name.endswith("_path") and value]
         if needs_fields and (self.response_format == "ndjson" or not self.selector):
             raise ValueError(
@@ -205,11 +218,11 @@ class HttpSource(_Options):
         """Names that lead to the records; empty when the reply is the array itself."""
         return tuple(str(step) for step in json_path(self.data_selector))
 
-    def request_params(self, interval: Interval) -> dict[str, str]:
+    def request_params(self, interval: DateRange) -> dict[str, str]:
         """The query of the first request, with the dates of an interval."""
         return {name: _param(value, interval) for name, value in self.params.items()}
 
-    def request_path(self, interval: Interval) -> str:
+    def request_path(self, interval: DateRange) -> str:
         """The path below the server's URL, with the dates of an interval."""
         return render(self.path, interval).strip("/")
 
@@ -228,7 +241,7 @@ def http_source(server: str, server_options: Mapping[str, Any], endpoint: str | 
     return HttpSource.model_validate(joined)
 
 
-def _param(value: str | int | bool, interval: Interval) -> str:
+def _param(value: str | int | bool, interval: DateRange) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return render(value, interval) if isinstance(value, str) else str(value)

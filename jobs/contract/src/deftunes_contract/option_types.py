@@ -7,12 +7,54 @@ from __future__ import annotations
 
 import re
 import string
-from datetime import UTC, date, datetime
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Field
 
-from deftunes_contract.interval import Interval
+
+class DateRange(Protocol):
+    """Days `[start, end)`; `last_day` is the last one inside."""
+
+    @property
+    def start(self) -> date:
+        """The first day."""
+
+    @property
+    def end(self) -> date:
+        """The first day outside."""
+
+    @property
+    def last_day(self) -> date:
+        """The last day inside."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """A slice `[start, end)` of an interval."""
+
+    start: date
+    end: date
+
+    @property
+    def last_day(self) -> date:
+        """The last day inside."""
+        return self.end - timedelta(days=1)
+
+    def __str__(self) -> str:
+        return f"[{self.start}, {self.end})"
+
+
+def slices_of(interval: DateRange, days: int) -> Iterator[Days]:
+    """The slices of an interval, each of so many days but the last, which may be shorter."""
+    start = interval.start
+    while start < interval.end:
+        end = min(start + timedelta(days=days), interval.end)
+        yield Days(start, end)
+        start = end
+
 
 _DATES = ("start", "end", "last_day")
 _UNIX = {"unix": 1, "unix_ms": 1000}
@@ -47,7 +89,7 @@ def _is_selector(text: str) -> str:
 
 
 def _is_template(text: str) -> str:
-    render(text, Interval(date(2020, 1, 1), date(2020, 2, 1)))
+    render(text, Days(date(2020, 1, 1), date(2020, 2, 1)))
     return text
 
 
@@ -64,8 +106,8 @@ def _is_header(text: str) -> str:
     return text
 
 
-def render(template: str, interval: Interval) -> str:
-    """A template with the dates of an interval. Raises ValueError for a placeholder that is none."""
+def render(template: str, interval: DateRange) -> str:
+    """A template with the dates of an interval or a slice of it. Raises ValueError for a placeholder that is none."""
     days = {"start": interval.start, "end": interval.end, "last_day": interval.last_day}
     text = ""
     for literal, name, spec, conversion in string.Formatter().parse(template):

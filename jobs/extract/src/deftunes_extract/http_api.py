@@ -22,6 +22,7 @@ from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected, RetryableError, StageError
 from deftunes_contract.http_source import OffsetPaginator, PageNumberPaginator, SinglePage
 from deftunes_contract.interval import Interval
+from deftunes_contract.option_types import DateRange, slices_of
 from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_extract.http_client import HttpClient
 from deftunes_extract.http_reply import HttpReply
@@ -29,7 +30,7 @@ from deftunes_extract.json_array import Record
 from deftunes_extract.json_reply import JsonReply
 from deftunes_extract.metrics import RecordMetrics
 from deftunes_extract.ndjson import read_lines
-from deftunes_extract.page_checks import KeyReader, PageChecks, Repeats
+from deftunes_extract.page_checks import KeyReader, PageChecks, Repeats, more_announced
 from deftunes_extract.page_spool import PageSpool
 from deftunes_extract.paginator import Page, first_url, next_url, total_of
 from deftunes_extract.paging import claims_of_fields, claims_of_head
@@ -54,21 +55,30 @@ class HttpApiSource:
         self._client, self._source, self._entity = client, client.source, entity
         self._retries, self._may_be_empty, self._scratch = retries, may_be_empty, scratch
         self._advice = f"if there were none, add --allow-empty {entity.name}:{interval.month}"
-        root = client.root.copy_with(path=f"{client.root.path.rstrip('/')}/{self._source.request_path(interval)}")
-        params = self._source.request_params(interval)
-        self._url = root.copy_merge_params(params) if params else root
-        self.name = str(self._url)
+        days = self._source.slice_days
+        self._urls = [self._url(dates) for dates in (slices_of(interval, days) if days else [interval])]
+        self.name = str(self._url(interval))
+
+    def _url(self, dates: DateRange) -> httpx.URL:
+        root, params = self._client.root, self._source.request_params(dates)
+        url = root.copy_with(path=f"{root.path.rstrip('/')}/{self._source.request_path(dates)}")
+        return url.copy_merge_params(params) if params else url
 
     def read(self, deadline: Deadline, put: Put) -> LoadTotals:
         """Put every record in blocks, one record a line. Raises SourceError or a StageError."""
-        if isinstance(self._source.paginator, SinglePage):
-            return self._read_single(deadline, put)
-        return self._read_pages(deadline, put)
+        if isinstance(self._source.paginator, SinglePage) and len(self._urls) == 1:
+            return self._read_single(self._urls[0], deadline, put)
+        metrics, checks = RecordMetrics(self._entity), PageChecks(self._source.paginator)
+        for url in self._urls:
+            checks.start()
+            self._read_pages(url, metrics, checks, deadline, put)
+        return self._with_warning(metrics.totals)
 
-    def _read_single(self, deadline: Deadline, put: Put) -> LoadTotals:
+    def _read_single(self, url: httpx.URL, deadline: Deadline, put: Put) -> LoadTotals:
+        """One reply, whose records land as they come: a fault starts it again from the beginning."""
         metrics = RecordMetrics(self._entity)
         content = JsonReply(self._source.selector)
-        with self._client.get(self._url, deadline) as reply:
+        with self._client.get(url, deadline) as reply:
             reply.check(self._may_be_empty, self._advice)
             head = partial(claims_of_head, reply.status, reply.headers.raw, self.name)
             # repeats matter where a total could hide what they stand in for
@@ -82,27 +92,23 @@ class HttpApiSource:
         metrics.check_strays(at_end=True)
         came, repeated = metrics.totals.records, repeats.count if repeats else 0
         if claims := head(came - repeated) + claims_of_fields(content.fields, came - repeated):
-            twice = f" ({repeated:,} of them for the second time)" if repeated else ""
-            raise DataRejected(
-                f"{self.name}: expected all records in one reply, found {came:,}{twice} and more announced by "
-                f"{'; '.join(claims)}; {_INTACT}. Have the API send everything in one reply: pages are not followed "
-                "without a paginator in the contract"
-            )
+            raise DataRejected(more_announced(self.name, came, repeated, claims))
         return metrics.totals
 
-    def _read_pages(self, deadline: Deadline, put: Put) -> LoadTotals:
-        paginator = self._source.paginator
-        metrics, checks, keys = RecordMetrics(self._entity), PageChecks(paginator), KeyReader(self._entity)
-        url: httpx.URL | None = first_url(paginator, self._url)
+    def _read_pages(
+        self, first: httpx.URL, metrics: RecordMetrics, checks: PageChecks, deadline: Deadline, put: Put
+    ) -> None:
+        """The pages of the interval, or of a slice, each of which lands when it is whole."""
+        paginator, keys = self._source.paginator, KeyReader(self._entity)
+        url: httpx.URL | None = first_url(paginator, first)
         number = came = 0
         while url is not None:
             number += 1
-            what = f"{self._entity.name}, page {number}"
+            what = f"{self._entity.name}, page {number} ({url})"
             checks.before(number, url)
             read = partial(self._read_page, url, number, came, metrics, keys, deadline)
-            page, page_metrics, spool, hashes = self._retries.call(
-                what, read, partial(_give_up, what), structlog.get_logger("extract")
-            )
+            give_up, log = partial(_give_up, what), structlog.get_logger("extract")
+            page, page_metrics, spool, hashes = self._retries.call(what, read, give_up, log)
             with spool:
                 checks.after(page, spool.digest, hashes)
                 metrics.merge(page_metrics)
@@ -110,7 +116,6 @@ class HttpApiSource:
             came = page.came
             url = next_url(paginator, page, self._client.is_same_origin)
         checks.at_end(page)
-        return self._with_warning(metrics.totals)
 
     def _read_page(
         self, url: httpx.URL, number: int, before: int, metrics: RecordMetrics, keys: KeyReader, deadline: Deadline
@@ -120,7 +125,8 @@ class HttpApiSource:
         spool = PageSpool(self._scratch)
         try:
             with self._client.get(url, deadline) as reply:
-                reply.check(self._may_be_empty and number == 1, self._advice, was_announced=number > 1)
+                may_be_empty = number == 1 and (self._may_be_empty or len(self._urls) > 1)  # the month is checked whole
+                reply.check(may_be_empty, self._advice, was_announced=number > 1)
                 for records in self._records(reply, content):
                     page_metrics.add(records)
                     page_metrics.check_strays()

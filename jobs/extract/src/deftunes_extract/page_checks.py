@@ -19,7 +19,7 @@ from deftunes_contract.errors import DataRejected
 from deftunes_contract.http_source import CursorPaginator, PaginatorOptions, SinglePage
 from deftunes_extract.json_array import Record
 from deftunes_extract.paginator import Page
-from deftunes_extract.paging import claims_of_last_page
+from deftunes_extract.paging import claims_of_fields, claims_of_head, claims_of_last_page
 from deftunes_extract.source import SourceError
 
 _MOST_KEYS = 200_000
@@ -111,6 +111,10 @@ class PageChecks:
         self._total: int | None = None
         self._version: str | None = None
 
+    def start(self) -> None:
+        """A list begins: the interval, or a slice of it with a total and a version of its own."""
+        self._total = self._version = None
+
     def before(self, number: int, url: httpx.URL) -> None:
         """Raises DataRejected when this URL has been read: the pages would never end."""
         key = hash(str(url))
@@ -143,6 +147,11 @@ class PageChecks:
         """Check the last page and the number of all records."""
         if self._total is not None and page.came != self._total:
             raise self._changed(page, f"{self._total:,} records on all pages, as the API says", f"{page.came:,}")
+        if isinstance(self._paginator, SinglePage):
+            head = claims_of_head(200, page.headers.raw, str(page.url), page.came)
+            if claims := head + claims_of_fields(page.fields, page.came):
+                raise DataRejected(more_announced(str(page), page.came, 0, claims))
+            return
         name = self._paginator.cursor_param if isinstance(self._paginator, CursorPaginator) else ""
         cursor = page.url.params.get(name)
         if claims := claims_of_last_page(page.headers.raw, str(page.url), page.fields, page.came, cursor):
@@ -153,3 +162,13 @@ class PageChecks:
 
     def _changed(self, page: Page, expected: str, found: str) -> SourceError:
         return SourceError(f"{page}: expected {expected}, found {found}; {_CHANGED}", DataRejected)
+
+
+def more_announced(where: str, came: int, repeated: int, claims: Iterable[str]) -> str:
+    """The message for one reply that is not the whole."""
+    twice = f" ({repeated:,} of them for the second time)" if repeated else ""
+    return (
+        f"{where}: expected all records in one reply, found {came:,}{twice} and more announced by {'; '.join(claims)}; "
+        f"{_INTACT}. Have the API send everything in one reply: pages are not followed without a paginator in the "
+        "contract"
+    )
