@@ -47,9 +47,9 @@ print(time.perf_counter() - begun)
 _EXTRACT = """
 import pathlib, re, sys, time
 from deftunes_extract import http_api, postgres
-from deftunes_extract.__main__ import work
+from deftunes_extract.__main__ import run
 begun = time.perf_counter()
-work(sys.argv[1:])
+run(sys.argv[1:])
 seconds = time.perf_counter() - begun
 print(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text()).group(1))
 print(seconds)

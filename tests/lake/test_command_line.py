@@ -9,7 +9,7 @@ import structlog
 from lake_cases import JANUARY, LakeCase
 
 from deftunes_contract.logs import configure_logs
-from deftunes_lake.__main__ import main, work
+from deftunes_lake.__main__ import main, run
 
 MONTH = ["--start", "2020-01-01", "--end", "2020-02-01"]
 
@@ -24,11 +24,11 @@ def case_in_environment(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> Lake
 
 def test_a_month_from_create_to_rollback(case_in_environment: LakeCase, capsys: pytest.CaptureFixture[str]) -> None:
     case = case_in_environment
-    assert "made lake." in work(["create"])
-    assert "as their contracts want them" in work(["create"])
+    assert "made lake." in run(["create"])
+    assert "as their contracts want them" in run(["create"])
     case.stage_and_judge("users", 5, JANUARY, "scheduled-2020-e44de1da")
     # Airflow's spelling of a run id is made one that branch names allow
-    done = work(["publish", "users", *MONTH, "--run-id", "scheduled::2020"])
+    done = run(["publish", "users", *MONTH, "--run-id", "scheduled::2020"])
     assert done == "published [2020-01-01, 2020-02-01) of run scheduled-2020-e44de1da: users (5 rows)"
     capsys.readouterr()
     configure_logs("json")
@@ -36,8 +36,8 @@ def test_a_month_from_create_to_rollback(case_in_environment: LakeCase, capsys: 
     structlog.reset_defaults()
     tables = json.loads(capsys.readouterr().out)
     assert tables[0]["intervals"][0]["run_id"] == "scheduled-2020-e44de1da"
-    assert "would maintain 4 tables" in work(["maintain", "--dry-run", "--older-than-days", "1"])
-    assert "users: 5 rows of run scheduled-2020-e44de1da → 0 rows, unpublished" in work(["rollback", "users", *MONTH])
+    assert "would maintain 4 tables" in run(["maintain", "--dry-run", "--older-than-days", "1"])
+    assert "users: 5 rows of run scheduled-2020-e44de1da → 0 rows, unpublished" in run(["rollback", "users", *MONTH])
     assert main(["rollback", "users", *MONTH]) == 99
     assert main(["publish", "users", *MONTH, "--run-id", "scheduled-2020-e44de1da"]) == 75
 

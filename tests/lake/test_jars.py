@@ -13,7 +13,7 @@ import pytest
 
 from deftunes_contract.errors import DataRejected, RetryableError, UsageError
 from deftunes_lake import jars as jars_module
-from deftunes_lake.__main__ import work
+from deftunes_lake.__main__ import run
 from deftunes_lake.jars import Jar, class_path, fetch_jars, locked_jars
 
 CONTENT = {"one": b"first jar" * 1000, "two": b"second jar"}
@@ -133,5 +133,5 @@ def test_the_command_fetches_what_the_environment_says(
     monkeypatch.delenv("DEFTUNES_LAKE", raising=False)
     monkeypatch.setenv("DEFTUNES_JARS", str(tmp_path / "jars"))
     monkeypatch.setenv("DEFTUNES_MAVEN_URL", repository.as_uri() + "/")
-    assert "2 fetched" in work(["jars"])
-    assert "0 fetched" in work(["jars"])
+    assert "2 fetched" in run(["jars"])
+    assert "0 fetched" in run(["jars"])

@@ -87,7 +87,7 @@ def test_uniqueness_of_exactly_the_bound_fails_and_one_more_passes(ground: Any) 
 def test_a_column_of_nulls_only_closes_the_gate(ground: Any) -> None:
     rows = [row | {"price": None, "user_id": None} for row in ground.clean("sessions")]
     result = ground.validate(ground.stage("sessions", rows))
-    closing = {rule.id for rule in result.closing}
+    closing = {rule.id for rule in result.failed_rules}
     assert closing >= {"price_complete", "user_id_complete"}
     assert said(result, "price_complete").failing_count == 40
     assert said(result, "user_id_uuid").passed, "a null has no form; completeness is another rule"
@@ -212,13 +212,13 @@ def test_an_empty_month_of_which_everything_was_refused_closes_the_gate(ground: 
     ground.quarantine("users", 3, "refused", "user_id_uuid")
     staged = ground.stage("users", [], run_id="refused", landed_units=3, quarantined_units=3)
     result = ground.validate(staged)
-    assert [rule.id for rule in result.closing] == ["users_quarantine_share"]
+    assert [rule.id for rule in result.failed_rules] == ["users_quarantine_share"]
 
 
 def test_an_empty_catalogue_closes_the_gate(ground: Any) -> None:
     result = ground.validate(ground.stage("songs", []))
     # the same month may show rows here, of which all would be lost
-    assert {"songs_arrived"} <= {rule.id for rule in result.closing} <= {"songs_arrived", "songs_restatement"}
+    assert {"songs_arrived"} <= {rule.id for rule in result.failed_rules} <= {"songs_arrived", "songs_restatement"}
 
 
 def test_a_month_after_an_empty_one_has_nothing_to_compare_with(ground: Any) -> None:

@@ -70,7 +70,7 @@ def test_a_closed_gate_names_rule_count_examples_and_the_next_step(ground: Any) 
     assert ground.snapshots() == before
     result = ground.result("sessions", "closed")
     assert not result.passed
-    assert [rule.id for rule in result.closing] == ["price_max"]
+    assert [rule.id for rule in result.failed_rules] == ["price_max"]
     assert result.data_docs is not None
     assert result.data_docs in sentence
 
@@ -148,7 +148,7 @@ def test_what_is_staged_meanwhile_is_neither_judged_nor_named(ground: Any) -> No
     second = ground.stage("sessions", ground.clean("sessions"), run_id="pinned")
     result = validate_entity(ground.gate, first)
     assert result.snapshot_id == first.snapshot_id != second.snapshot_id
-    assert [rule.id for rule in result.closing] == ["price_max"]
+    assert [rule.id for rule in result.failed_rules] == ["price_max"]
 
 
 def test_judging_again_replaces_result_and_report(ground: Any) -> None:
@@ -263,7 +263,7 @@ def test_a_column_of_another_type_closes_the_gate_by_conform_alone(lone_ground: 
         "liked is string, not boolean",
     )
     assert by_id["price_max"].skipped == "price is double, not decimal(10,2)"
-    assert [rule.id for rule in ground.result("sessions").closing] == ["sessions_conform"]
+    assert [rule.id for rule in ground.result("sessions").failed_rules] == ["sessions_conform"]
 
 
 def test_columns_in_another_order_are_the_same_columns(lone_ground: Any) -> None:

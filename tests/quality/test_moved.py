@@ -40,7 +40,7 @@ def test_a_session_of_another_month_closes_the_gate_and_names_both(lone_ground: 
     )
     assert f"with --allow-shrink sessions:{other}), then run 2020-03 again" in sentence
     assert "run 2020-03 with --allow-overlap sessions:2020-03 first" in sentence
-    assert [rule.id for rule in ground.result("sessions").closing] == [RULE]
+    assert [rule.id for rule in ground.result("sessions").failed_rules] == [RULE]
 
 
 def test_sessions_of_several_months_are_counted_by_month(lone_ground: Any) -> None:

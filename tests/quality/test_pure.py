@@ -163,7 +163,7 @@ def test_great_expectations_is_imported_late_and_calls_nobody() -> None:
 
 def test_help_shows_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        run_stage("deftunes-quality", stage.work, ["--help"])
+        run_stage("deftunes-quality", stage.run, ["--help"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
     assert "deftunes-quality users sessions --start 2020-01-01 --end 2020-02-01" in shown

@@ -58,9 +58,9 @@ def test_a_month_that_shrinks_closes_the_gate_with_both_figures_until_its_name_i
     assert "price 237.60 → 10.89 USD" in sentence
     assert sentence.endswith("run them with --allow-shrink sessions:2021-01")
     closed = result(ground, "sessions", 1)
-    assert [rule.id for rule in closed.closing] == ["sessions_restatement"]
-    assert closed.closing[0].failing_count == 229
-    assert closed.closing[0].examples
+    assert [rule.id for rule in closed.failed_rules] == ["sessions_restatement"]
+    assert closed.failed_rules[0].failing_count == 229
+    assert closed.failed_rules[0].examples
     assert closed.replaces == staged.public.snapshot_id != 0
     for others in ("users", "sessions:2021-02"):
         with pytest.raises(DataRejected):

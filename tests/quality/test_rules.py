@@ -219,7 +219,7 @@ def test_a_fault_of_its_own_trips_the_rule(referred: Any, entity: str, rule_id: 
     assert said.skipped is None
     assert not said.passed, said
     assert result.passed == (rule.severity is Severity.WARN), "only a warning leaves the gate open"
-    assert result.closing == (() if rule.severity is Severity.WARN else (said,))
+    assert result.failed_rules == (() if rule.severity is Severity.WARN else (said,))
     assert said.failing_count == case.failing
     assert said.observed is not None
     assert said.expected

@@ -20,7 +20,8 @@ from deftunes_lake.snapshot_reader import read_branch
 from deftunes_lake.snapshots import branch_head, main_head
 from deftunes_lake.tables import ensure_tables, spark_schema, table_name
 from deftunes_transform import run
-from deftunes_transform.__main__ import main, work
+from deftunes_transform.__main__ import main
+from deftunes_transform.__main__ import run as run_stage
 from deftunes_transform.settings import TransformSettings
 
 NUMBERS = itertools.count(1)
@@ -215,7 +216,7 @@ def test_rows_are_let_go_after_the_run(shop: TransformCase, samples) -> None:
 def test_the_entry_point_stages_all_that_is_asked_for(environment: TransformCase, samples) -> None:
     environment.landing.land("users", [samples.user(1)])
     environment.landing.land("sessions", [samples.session(1)])
-    said = work(["users", "sessions", "users", "--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "A:1"])
+    said = run_stage(["users", "sessions", "users", "--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "A:1"])
     own = clean_run_id("A:1")
     assert said == (
         f"users 2020-01: 1 landed = 1 staged + 0 quarantined on branch run_{own}_20200201; "

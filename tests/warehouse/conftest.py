@@ -39,7 +39,7 @@ from random_shop import sale
 
 from deftunes_contract.registry import load
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.__main__ import work
+from deftunes_serving.__main__ import run
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ProjectSettings
 
@@ -229,10 +229,10 @@ def environment(lake: Lake, dbt_home: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def build(environment: pytest.MonkeyPatch) -> Callable[..., str]:
     """`build("2020-01-01", "2020-02-01")` as the command line would; returns the sentence or raises."""
 
-    def run(start: str = "2020-01-01", end: str = "2020-02-01", *options: str) -> str:
-        return work(["build", "--start", start, "--end", end, *options])
+    def build(start: str = "2020-01-01", end: str = "2020-02-01", *options: str) -> str:
+        return run(["build", "--start", start, "--end", end, *options])
 
-    return run
+    return build
 
 
 @pytest.fixture
@@ -288,5 +288,5 @@ def shop(tmp_path_factory: pytest.TempPathFactory, dbt_home: Path) -> Lake:
     publish_golden(lake)
     with pytest.MonkeyPatch.context() as patch:
         work_on(lake, dbt_home, patch)
-        work(["build", "--start", "2019-12-01", "--end", "2020-02-01"])
+        run(["build", "--start", "2019-12-01", "--end", "2020-02-01"])
     return lake

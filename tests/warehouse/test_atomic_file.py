@@ -41,8 +41,8 @@ with atomic_file.replace_on_success(Path(sys.argv[1]), 10) as copy:
 """
 
 BUILD = """
-from deftunes_serving.__main__ import work
-work(["build", "--start", sys.argv[1], "--end", sys.argv[2]])
+from deftunes_serving.__main__ import run
+run(["build", "--start", sys.argv[1], "--end", sys.argv[2]])
 """
 
 AFTER_THE_FACT = """

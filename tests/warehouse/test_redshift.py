@@ -16,7 +16,7 @@ from redshift_dialect import findings
 
 from deftunes_contract.errors import UsageError
 from deftunes_contract.registry import load, registry
-from deftunes_serving.__main__ import work
+from deftunes_serving.__main__ import run
 from deftunes_serving.lake_views import sql_type
 
 STAGING = ("stg_users", "stg_sessions", "stg_songs", "int_catalogue")
@@ -64,7 +64,7 @@ def compiled(environment, no_network, dbt_home):
     folder = dbt_home / "redshift" / "compiled"
     # earlier tests of this process may have left theirs, unit tests' fixtures under a model's name among them
     shutil.rmtree(folder, ignore_errors=True)
-    sentence = work(["compile", "--target", "redshift"])
+    sentence = run(["compile", "--target", "redshift"])
     files = list(folder.rglob("*.sql"))
     assert sentence.startswith("compiled 48 models and tests for redshift")
     return {file.stem: file.read_text(encoding="utf-8") for file in files}
@@ -78,7 +78,7 @@ def test_dbt_does_not_search_the_stack(environment, no_network, dbt_home, monkey
 
     environment.setenv("REDSHIFT_HOST", "192.0.2.1")
     monkeypatch.setattr(inspect, "stack", refuse)
-    assert work(["compile", "--target", "redshift"]).startswith("compiled 48")
+    assert run(["compile", "--target", "redshift"]).startswith("compiled 48")
 
 
 def test_redshift_takes_the_sql_as_far_as_is_known(compiled):
@@ -121,7 +121,7 @@ def test_the_sql_for_redshift_gives_the_golden_rows_on_postgresql(compiled, gold
 
 
 def test_duckdb_compiles_offline_too(environment, no_network):
-    assert work(["compile"]).startswith("compiled 48 models and tests for embedded")
+    assert run(["compile"]).startswith("compiled 48 models and tests for embedded")
 
 
 def test_a_build_for_redshift_names_what_it_needs(environment):
@@ -129,4 +129,4 @@ def test_a_build_for_redshift_names_what_it_needs(environment):
     environment.delenv("REDSHIFT_HOST", raising=False)
     environment.delenv("REDSHIFT_USER", raising=False)
     with pytest.raises(UsageError, match="needs REDSHIFT_HOST, REDSHIFT_USER"):
-        work(["build", "--start", "2020-01-01", "--end", "2020-02-01"])
+        run(["build", "--start", "2020-01-01", "--end", "2020-02-01"])

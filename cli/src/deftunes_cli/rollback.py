@@ -39,12 +39,12 @@ def rollback_month(pipelines: Sequence[str], month: Interval, begin: Callable[[S
     begin(lake)
     moved = True
     try:
-        said = lake.work()
+        said = lake.run()
     except NothingToDo as nothing:
         said, moved = str(nothing), False
     serving = stages.build([month], Allowances(), full_refresh=False)
     begin(serving)
     try:
-        return RollbackResult(said, serving.work(), moved)
+        return RollbackResult(said, serving.run(), moved)
     except StageError as error:
         raise type(error)(f"the lake: {said}. Serving still shows the state before: {error}") from error

@@ -160,7 +160,7 @@ def _timed(call: StageCall) -> Step:
     started, clock = datetime.now(UTC), time.monotonic()
     code, sentence = ExitCode.DONE, ""
     try:
-        sentence = call.work()
+        sentence = call.run()
     except NothingToDo as nothing:
         code, sentence = nothing.exit_code, str(nothing)
     except StageError as foreseen:

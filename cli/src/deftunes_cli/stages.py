@@ -20,7 +20,7 @@ from deftunes_contract.registry import registry
 
 @dataclass(frozen=True)
 class StageCall:
-    """One call of a stage: where its `work` is, and its arguments."""
+    """One call of a stage: where its `run` is, and its arguments."""
 
     stage: str
     module: str
@@ -28,9 +28,9 @@ class StageCall:
     argv: tuple[str, ...]
     month: str | None
 
-    def work(self) -> str:
+    def run(self) -> str:
         """Run the stage; its sentence. Raises StageError."""
-        run: Callable[[Sequence[str]], str] = importlib.import_module(self.module).work
+        run: Callable[[Sequence[str]], str] = importlib.import_module(self.module).run
         return run(self.argv)
 
 

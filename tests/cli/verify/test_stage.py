@@ -33,7 +33,7 @@ def test_a_month_that_serving_lacks_is_refused_with_both_figures(verified: Any) 
     verified.sabotage("delete from deftunes_serving.fact_session where ingest_on = '2020-02-01'")
     assert stage.main(["sessions", *MONTHS]) == ExitCode.REFUSED
     with pytest.raises(DataRejected, match=r"sessions 2020-01: expected 11 rows, .* USD \(published\), found"):
-        stage.work(["sessions", *MONTHS])
+        stage.run(["sessions", *MONTHS])
     # the other month and the other entities agree still
     assert stage.main(["sessions", "--start", "2020-02-01", "--end", "2020-03-01"]) == ExitCode.DONE
     assert stage.main(["users", "songs", *MONTHS]) == ExitCode.DONE

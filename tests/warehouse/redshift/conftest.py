@@ -12,7 +12,7 @@ from redshift_standin import RedshiftStandin, standin
 from redshift_standin.external import fill
 
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.__main__ import work
+from deftunes_serving.__main__ import run
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.settings import ProjectSettings
 
@@ -99,10 +99,10 @@ def warehouse(redshift: RedshiftStandin, lake: Any, environment: pytest.MonkeyPa
 def build_redshift(warehouse: Warehouse) -> Callable[..., str]:
     """`build_redshift("2020-01-01", "2020-02-01")` as the command line would; returns the sentence or raises."""
 
-    def run(start: str = "2020-01-01", end: str = "2020-02-01", *options: str) -> str:
-        return work(["build", "--start", start, "--end", end, *options])
+    def build(start: str = "2020-01-01", end: str = "2020-02-01", *options: str) -> str:
+        return run(["build", "--start", start, "--end", end, *options])
 
-    return run
+    return build
 
 
 @pytest.fixture

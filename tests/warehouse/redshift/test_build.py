@@ -15,7 +15,7 @@ from redshift_dialect import findings
 
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval
-from deftunes_serving.__main__ import work
+from deftunes_serving.__main__ import run
 
 MONTHS = tuple(Interval.months(date(2020, 1, 1), date(2020, 4, 1)))
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -36,7 +36,7 @@ def both(lake, warehouse, build_redshift, monkeypatch):
         build_redshift(start, end, *options)
         with monkeypatch.context() as embedded:
             embedded.setenv("DEFTUNES_DBT_TARGET", "embedded")
-            work(["build", "--start", start, "--end", end, *options])
+            run(["build", "--start", start, "--end", end, *options])
         shown = {}
         for name in [*TABLES, *VIEWS]:
             columns = [
@@ -183,8 +183,8 @@ def test_a_fact_of_another_form_is_kept_until_a_full_load(built, build_redshift)
 
 
 def test_freshness_and_documentation(built, dbt_home):
-    assert work(["freshness"]).count("(pass)") == 3
-    work(["docs"])
+    assert run(["freshness"]).count("(pass)") == 3
+    run(["docs"])
     catalog = json.loads((dbt_home / "redshift" / "catalog.json").read_text(encoding="utf-8"))
     fact = catalog["nodes"]["model.deftunes.fact_session"]
     assert fact["metadata"]["schema"] == "deftunes_serving"

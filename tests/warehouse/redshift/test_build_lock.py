@@ -8,7 +8,7 @@ import time
 import pytest
 
 from deftunes_contract.errors import RetryableError, UsageError
-from deftunes_serving.__main__ import main, work
+from deftunes_serving.__main__ import main, run
 
 JANUARY = ("build", "--start", "2020-01-01", "--end", "2020-02-01")
 
@@ -85,4 +85,4 @@ def test_a_wrong_password_is_said_and_shown_nowhere(warehouse, environment, caps
 
 def test_some_models_alone_are_for_the_embedded_target(warehouse):
     with pytest.raises(UsageError, match="--select"):
-        work([*JANUARY, "--select", "dim_users"])
+        run([*JANUARY, "--select", "dim_users"])

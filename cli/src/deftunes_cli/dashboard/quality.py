@@ -143,7 +143,7 @@ def _fitting(observed: str, otherwise: str) -> str:
 def _closed(result: GateResult) -> str:
     rules = ", ".join(
         f"{rule.id} (observed {'–' if rule.observed is None else _observed(rule.observed)}, expected {rule.expected})"
-        for rule in result.closing
+        for rule in result.failed_rules
     )
     return f"{result.entity} {_month(result.ingest_on)}, run {result.run_id}: {rules or 'no rule was judged'}"
 

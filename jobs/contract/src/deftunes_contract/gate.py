@@ -51,6 +51,7 @@ class GateResult(BaseModel):
 
     replaces: the snapshot of the interval's publication that the staged rows were compared with, 0 when there was none,
     None in results of versions that did not compare. Publish refuses when another run published meanwhile.
+    contract_digest: sha256 of the effective contract. overlay: the file that changed the contract, None when none did.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -65,10 +66,12 @@ class GateResult(BaseModel):
     rules: tuple[RuleResult, ...]
     data_docs: str | None = None
     replaces: int | None = None
+    contract_digest: str = ""
+    overlay: str | None = None
 
     @property
-    def closing(self) -> tuple[RuleResult, ...]:
-        """The broken rules that closed the gate: all but those of severity `warn`."""
+    def failed_rules(self) -> tuple[RuleResult, ...]:
+        """The failed rules that closed the gate: all but those of severity `warn`."""
         return tuple(rule for rule in self.rules if not rule.passed and rule.severity is not Severity.WARN)
 
     def to_json(self) -> bytes:

@@ -21,7 +21,8 @@ class LoadMetrics(BaseModel):
 
     landed_units/landed_amount are the receipt's; rows/amount went into the table; quarantined_units/quarantined_amount
     went into quarantine under run_id. receipt is the sha256 of the receipt's list of objects. Amounts are None for
-    entities without money. source, partial and landed_at (UTC) are the receipt's.
+    entities without money. source, partial and landed_at (UTC) are the receipt's. contract_digest: sha256 of the
+    effective contract by which the rows were validated.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -41,6 +42,7 @@ class LoadMetrics(BaseModel):
     source: str = ""
     partial: bool = False
     landed_at: datetime | None = None
+    contract_digest: str = ""
 
     def to_properties(self) -> dict[str, str]:
         """Snapshot summary properties; unset values are left out."""

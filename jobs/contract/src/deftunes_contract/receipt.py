@@ -42,7 +42,8 @@ class Receipt(BaseModel):
     records: lines landed. units: table rows they stand for (sessions: items, at least 1 a record). amount: sum of the
     readable prices (None where the entity has no money). min_time, max_time: of the event time, zone-less UTC.
     warnings: what was noticed and let through, such as columns that the contract does not know. partial: the interval
-    was not over when it was read, so more records of it may follow.
+    was not over when it was read, so more records of it may follow. contract_digest: sha256 of the effective contract,
+    overlay included; empty in receipts of versions that did not write it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -63,6 +64,7 @@ class Receipt(BaseModel):
     warnings: tuple[str, ...] = ()
     landed_at: datetime
     partial: bool = False
+    contract_digest: str = ""
 
     @property
     def interval(self) -> Interval:

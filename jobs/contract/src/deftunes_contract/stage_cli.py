@@ -67,15 +67,15 @@ def run_id_of(arguments: argparse.Namespace) -> str:
     return clean_run_id(str(arguments.run_id))
 
 
-def run_stage(stage: str, work: Callable[[Sequence[str]], str], argv: Sequence[str] | None = None) -> int:
+def run_stage(stage: str, run: Callable[[Sequence[str]], str], argv: Sequence[str] | None = None) -> int:
     """Run a stage and map its end to an exit code; its last log line is one sentence.
 
-    `work` gets argv and returns that sentence. A StageError ends with its own code; any other exception is a bug
+    `run` gets argv and returns that sentence. A StageError ends with its own code; any other exception is a bug
     (code 1), logged with its trace. `--help` ends with 0 as argparse wants it.
     """
     log = structlog.get_logger(stage)
     try:
-        log.info(work(sys.argv[1:] if argv is None else argv), stage=stage)
+        log.info(run(sys.argv[1:] if argv is None else argv), stage=stage)
     except NothingToDo as nothing:
         log.info(str(nothing), stage=stage, exit_code=int(nothing.exit_code))
         return nothing.exit_code

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def work(argv: Sequence[str]) -> str:
+def run(argv: Sequence[str]) -> str:
     """Do what argv asks; returns one sentence. Raises StageError."""
     arguments = parser().parse_args(argv)
     if arguments.command == "compile":
@@ -78,7 +78,7 @@ def work(argv: Sequence[str]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and map the end to an exit code."""
-    return run_stage(STAGE, work, argv)
+    return run_stage(STAGE, run, argv)
 
 
 def console() -> None:

@@ -37,7 +37,7 @@ _EXAMPLES = """\
 """
 
 
-def work(argv: Sequence[str]) -> str:
+def run(argv: Sequence[str]) -> str:
     """Deliver the entities one after the other; one sentence about all. Raises StageError."""
     parser = new_parser("deftunes-extract", "Land one month of the shop's data, with a receipt.", _EXAMPLES)
     parser.add_argument(
@@ -99,7 +99,7 @@ def _sentence(made: Receipt, request: ExtractRequest) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage; its exit code."""
-    return run_stage("extract", work, argv)
+    return run_stage("extract", run, argv)
 
 
 def console() -> None:

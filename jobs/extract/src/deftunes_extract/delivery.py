@@ -143,6 +143,7 @@ def _build_receipt(
         warnings=totals.warnings,
         landed_at=utc_now(),
         partial=request.partial,
+        contract_digest=request.entity.digest,
     )
 
 

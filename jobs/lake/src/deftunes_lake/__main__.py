@@ -72,7 +72,7 @@ def _days(text: str) -> int:
     return days
 
 
-def work(argv: Sequence[str]) -> str:
+def run(argv: Sequence[str]) -> str:
     """Do what argv asks; returns one sentence. Raises StageError."""
     arguments = _parser().parse_args(argv)
     verbs: dict[str, Callable[[argparse.Namespace], str]] = {
@@ -150,7 +150,7 @@ def _status(arguments: argparse.Namespace) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return the exit code."""
-    return run_stage("deftunes-lake", work, argv)
+    return run_stage("deftunes-lake", run, argv)
 
 
 def console() -> None:

@@ -147,7 +147,7 @@ def _approved_snapshot(spark: SparkSession, store: ObjectStore, target: PublishT
             f"it was staged again, rerun deftunes-quality {stage}"
         )
     if not gate.passed:
-        broken = "; ".join(f"{rule.id} (expected {rule.expected}, found {rule.observed})" for rule in gate.closing)
+        broken = "; ".join(f"{rule.id} (expected {rule.expected}, found {rule.observed})" for rule in gate.failed_rules)
         raise DataRejected(
             f"{target}: the gate is closed by {broken or 'no named rule'}; nothing was published, main is as it was. "
             "Correct the source or the contract, then run extract, transform and quality again"

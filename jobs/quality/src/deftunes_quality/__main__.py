@@ -28,7 +28,7 @@ EXAMPLES = """\
 exit codes: 0 all gates open, 65 a gate closed, 75 nothing staged yet, 2 wrong call, 1 a bug"""
 
 
-def work(argv: Sequence[str]) -> str:
+def run(argv: Sequence[str]) -> str:
     """Validate what a run staged. Raises StageError."""
     parser = new_parser(STAGE, "Validate what a run staged of one month; no table is written.", EXAMPLES)
     parser.add_argument(
@@ -47,7 +47,7 @@ def work(argv: Sequence[str]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage; returns the exit code."""
-    return run_stage(STAGE, work, argv)
+    return run_stage(STAGE, run, argv)
 
 
 def console() -> None:

@@ -82,7 +82,7 @@ def validate_entity(gate: GateContext, staged: StagedInterval) -> GateResult:
     for rule in result.rules:
         if rule.skipped:
             log.info(f"{staged.name}: {rule.id} is skipped: {rule.skipped}")
-        elif not rule.passed and rule not in result.closing:
+        elif not rule.passed and rule not in result.failed_rules:
             log.warning(warn_message(staged, rule))
         elif rule.allowed:
             log.warning(f"{staged.name}: {lifted(rule)}")

@@ -31,8 +31,10 @@ def gate_result(staged: StagedInterval, rules: tuple[RuleResult, ...]) -> GateRe
         judged_at=datetime.now(UTC),
         rules=rules,
         replaces=staged.public.snapshot_id,
+        contract_digest=staged.entity.digest,
+        overlay=staged.entity.overlay,
     )
-    return result.model_copy(update={"passed": not result.closing})
+    return result.model_copy(update={"passed": not result.failed_rules})
 
 
 def failed_gate(staged: StagedInterval, fault: Exception) -> GateResult:

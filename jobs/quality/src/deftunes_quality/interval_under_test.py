@@ -99,6 +99,12 @@ def load_staged(spark: SparkSession, table: str, entity: Entity, interval: Inter
             f"{entity.name} {interval.month}: staged by contract {summary.contract_version}, to be validated by "
             f"{entity.version}; {again} again"
         )
+    if summary.contract_digest and summary.contract_digest != entity.digest:
+        raise RetryableError(
+            f"{entity.name} {interval.month}: expected rows staged by the contract as it is now (digest "
+            f"{entity.digest[:12]}, overlay {entity.overlay or 'none'}), found {summary.contract_digest[:12]}; "
+            f"{again} again"
+        )
     if entity.amount and None in (summary.landed_amount, summary.quarantined_amount):
         raise RetryableError(
             f"{entity.name} {interval.month}: expected landed and quarantined amounts in the summary of snapshot "

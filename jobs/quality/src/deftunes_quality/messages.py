@@ -20,7 +20,7 @@ _MONTH = re.compile(r"\b\d{4}-\d{2}\b")
 
 def closed_message(staged: StagedInterval, result: GateResult) -> str:
     """Why the gate closed."""
-    closing = result.closing
+    closing = result.failed_rules
     reasons = "; ".join(_failure(rule, staged) for rule in closing[:SHOWN_RULES])
     more = f"; and {len(closing) - SHOWN_RULES} more rules" if len(closing) > SHOWN_RULES else ""
     return (

@@ -26,7 +26,7 @@ _EXAMPLES = """\
   deftunes-transform songs --start 2020-01-01 --end 2020-02-01 --run-id manual-2"""
 
 
-def work(argv: Sequence[str]) -> str:
+def run(argv: Sequence[str]) -> str:
     """Stage the entities named in argv, one after the other; one sentence each. Raises StageError."""
     parser = new_parser(STAGE, "Landed records to Iceberg, on the run's own branch; bad rows to quarantine.", _EXAMPLES)
     parser.add_argument(
@@ -51,7 +51,7 @@ def work(argv: Sequence[str]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage; its exit code."""
-    return run_stage(STAGE, work, argv)
+    return run_stage(STAGE, run, argv)
 
 
 def console() -> None:

@@ -146,6 +146,7 @@ def _stage(
         source=receipt.source,
         partial=receipt.partial,
         landed_at=receipt.landed_at,
+        contract_digest=entity.digest,
     )
     branch = branch_name(audit.run_id, audit.ingest_on)
     rows = staged_rows(validated, entity, audit)

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def work(argv: Sequence[str]) -> str:
+def run(argv: Sequence[str]) -> str:
     """Verify what argv names; one sentence. Raises DataRejected (figures differ), NothingToDo, RetryableError."""
     arguments = parser().parse_args(argv)
     months = list(Interval.months(parse_day(arguments.start, "--start"), parse_day(arguments.end, "--end")))
@@ -63,7 +63,7 @@ def _figures(check: IntervalCheck) -> dict[str, str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage; its exit code."""
-    return run_stage(STAGE, work, argv)
+    return run_stage(STAGE, run, argv)
 
 
 def console() -> None:
