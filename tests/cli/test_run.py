@@ -42,14 +42,14 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     def go(faults: dict[tuple[str, str, str], Exception], pipeline: str = "all") -> tuple[RunRecord, list[str]]:
         called: list[str] = []
 
-        def work(call: StageCall) -> str:
+        def run(call: StageCall) -> str:
             called.append(" ".join((call.stage, *call.argv)))
             fault = faults.get((call.stage, ",".join(call.entities), call.month or ""))
             if fault:
                 raise fault
             return f"{call.stage} done"
 
-        monkeypatch.setattr(StageCall, "work", work)
+        monkeypatch.setattr(StageCall, "run", run)
         monkeypatch.setattr(stages, "warm_up", lambda: None)
         plan = runs.plan_of(pipeline, MONTHS, "r1", ALLOWED, False)
         return runs.execute(plan, Workspace(tmp_path), Silent()), called

@@ -113,3 +113,26 @@ def parsed(text: str, file: str = "payments.yaml") -> tuple[Entity | None, list[
     servers = {server.name: server for server in parser.servers()}
     entity = parser.entity(servers)
     return entity, [str(problem) for problem in (*problems, *parser.problems)]
+
+
+def refund_contract() -> str:
+    """Refunds: rows of a database that refer to payments."""
+    text = (
+        PAYMENTS.replace("payments", "refunds").replace("payment_", "refund_").replace("shop.payments", "shop.refunds")
+    )
+    text = changed("{server: pay, type: api}", "{server: books, type: postgres}", text)
+    text = changed("server, value: pay}", "server, value: books}", text)
+    text = changed("pipeline, value: refunds}", "pipeline, value: books}", text)
+    text = changed(
+        '{property: endpoint, value: {path: refunds, params: {from: "{start}", to: "{end}"}}}',
+        "{property: relation, value: {schema: books, table: refunds}}",
+        changed("  - {property: landingFormat, value: jsonl}\n", "", text),
+    )
+    reference = """\
+      - id: payment_reference
+        type: custom
+        engine: deftunes
+        implementation: {kind: reference, column: method, entity: payments, references: payment_id, maxUnmatched: 0.1}
+        severity: warn
+"""
+    return changed("      - id: refunds_arrived\n", reference + "      - id: refunds_arrived\n", text)

@@ -33,7 +33,8 @@ _ADDRESS = ("location", "host", "port", "database")
 _NO_OPTIONS = frozenset({"server", "type", "id", "description", "environment", "schema", *_ADDRESS})
 _PLACEHOLDER = re.compile(r"\$\{DEFTUNES_[A-Z0-9_]+\}")
 _TEXTS = ("server", "landingFormat", "explode", "eventTime", "amount", "pipeline", "role", "servingTable")
-_FACTS = frozenset({*_TEXTS, "landingFolder", "endpoint", "relation"})
+_MAPPINGS = ("endpoint", "relation")
+_FACTS = frozenset({*_TEXTS, "landingFolder", *_MAPPINGS})
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,22 @@ class ContractParser:
         self._document = document
         self.problems: list[Problem] = unknown_properties(document)
         try:
-            self._standard = OpenDataContractStandard.model_validate(document.value)
+            self._standard: OpenDataContractStandard | None = OpenDataContractStandard.model_validate(document.value)
         except ValidationError as error:
             self._invalid((), error)
-            self._standard = OpenDataContractStandard()
+            self._standard = None
 
     def entity(self, servers: Mapping[str, Server]) -> Entity | None:
         """The entity, or None when something is wrong with it; `servers` of all contracts."""
-        if self.problems or (found := self._entity(servers)) is None or self.problems:
+        if self.problems or self._standard is None:
+            return None
+        if (found := self._entity(self._standard, servers)) is None or self.problems:
             return None
         self.problems += check_entity(found, self._document)
         return None if self.problems else found
 
-    def _entity(self, servers: Mapping[str, Server]) -> Entity | None:
-        document, standard = self._document, self._standard
+    def _entity(self, standard: OpenDataContractStandard, servers: Mapping[str, Server]) -> Entity | None:
+        document = self._document
         if not str(standard.apiVersion or "").startswith("v3."):
             self._fault(("apiVersion",), f"apiVersion: expected v3.1.0, found {standard.apiVersion!r}")
         tables = standard.schema_ or []
@@ -124,7 +127,12 @@ class ContractParser:
             name, path = str(fact.get("property")), ("customProperties", at, "property")
             if name not in _FACTS:
                 self._fault(path, f"expected a property of {', '.join(sorted(_FACTS))}, found {name!r}; correct it")
-            found[name] = fact.get("value")
+            value = fact.get("value")
+            kinds = (str, dict, type(None)) if name in _MAPPINGS else (str, type(None))
+            if not isinstance(value, kinds):
+                self._fault((*path[:-1], "value"), f"{name}: expected text, found {value!r}")
+                continue
+            found[name] = value
         return found
 
     def _role(self, given: Any) -> Role:
@@ -143,7 +151,7 @@ class ContractParser:
             )
             return None
         what = SERVER_TYPES[server.type]
-        if what not in facts:
+        if facts.get(what) is None:
             self._fault(("customProperties",), f"expected the property {what}, for a server of type {server.type}")
             return None
         make = http_source if server.type == "api" else postgres_source
@@ -155,6 +163,8 @@ class ContractParser:
 
     def servers(self) -> Iterator[Server]:
         """The servers that this contract defines."""
+        if self._standard is None:
+            return
         for at, given in enumerate(self._document.value.get("servers") or []):
             path: Path = ("servers", at)
             name, kind = _text(given.get("server")), _text(given.get("type"))
@@ -202,7 +212,10 @@ class ContractParser:
 
     def _steps(self, source: SchemaProperty, facts: Mapping[str | None, Any], path: Path) -> tuple[Step, ...]:
         """The steps of the custom property `normalise`, in the order in which they are applied."""
-        named: list[str] = list(facts.get("normalise") or [])
+        named = facts.get("normalise") or []
+        if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+            self._fault(path, f"column {source.name}: normalise: expected a list of {', '.join(Step)}, found {named!r}")
+            return ()
         if unknown := set(named) - set(Step):
             self._fault(
                 path, f"column {source.name}: normalise knows {', '.join(Step)}, found {', '.join(sorted(unknown))}"

@@ -83,9 +83,11 @@ def check_together(entities: Mapping[str, Entity], documents: Mapping[str, YamlD
     """What is wrong between entities that are each right."""
     problems: list[Problem] = []
     folders = {entity.name: f"{entity.landing_folder}/" for entity in entities.values() if entity.name != QUARANTINE}
-    for name, folder in folders.items():
-        for other, theirs in folders.items():
-            if name > other and (folder.startswith(theirs) or theirs.startswith(folder)):
+    for name in (added := [name for name in documents if name in folders]):
+        folder = folders[name]
+        for other in added[: added.index(name)]:  # packaged contracts come first, so an added one is at fault
+            theirs = folders[other]
+            if folder.startswith(theirs) or theirs.startswith(folder):
                 path = fact_path(documents[name], "landingFolder")
                 problems.append(
                     documents[name].problem(

@@ -81,22 +81,23 @@ _NEEDED = {"quarantine_share": {"max"}, "volume": {"minRatio"}}
 _ORDERED = (("min", "max"), ("minRatio", "maxRatio"))
 
 
-def parameter_faults(kind: str, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(parameter, what is wrong with it) for each; the parameter is empty where one is missing."""
+def parameter_faults(kind: str, parameters: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """(parameters at fault, what is wrong) for each fault; no parameter where one is missing."""
     known = PARAMETERS[kind]
-    faults = []
+    faults: list[tuple[tuple[str, ...], str]] = []
     for name, value in parameters.items():
         if name not in known:
-            faults.append((name, f"{name}: expected a parameter of kind {kind} ({', '.join(known) or 'it has none'})"))
+            faults.append(((name,), f"{name}: expected a parameter of kind {kind} ({', '.join(known) or 'none'})"))
         elif expected := known[name](value):
-            faults.append((name, f"{name}: expected {expected}, found {value!r}"))
+            faults.append(((name,), f"{name}: expected {expected}, found {value!r}"))
     needed = (set(known) - OPTIONAL) | _NEEDED.get(kind, set())
     if missing := needed - set(parameters):
-        faults.append(("", f"expected {', '.join(sorted(missing))} for kind {kind}, found none"))
+        faults.append(((), f"expected {', '.join(sorted(missing))} for kind {kind}, found none"))
     if kind == "range" and not {"min", "max"} & set(parameters):
-        faults.append(("", "expected min or max for kind range, found none"))
+        faults.append(((), "expected min or max for kind range, found none"))
     if not faults:
         for low, high in _ORDERED:
             if low in parameters and high in parameters and parameters[low] > parameters[high]:
-                faults.append((high, f"{high}: expected at least {low} ({parameters[low]}), found {parameters[high]}"))
+                found = f"{high}: expected at least {low} ({parameters[low]}), found {parameters[high]}"
+                faults.append(((low, high), found))
     return faults

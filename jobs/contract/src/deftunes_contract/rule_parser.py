@@ -14,11 +14,11 @@ _WRITTEN = {"values": "validValues", "length": "minLength"}
 
 
 class _Fault(ValueError):
-    """What is wrong with a rule, and below which of its keys."""
+    """What is wrong with a rule, and which of its keys are at fault."""
 
-    def __init__(self, message: str, *path: str) -> None:
+    def __init__(self, message: str, *keys: str) -> None:
         super().__init__(message)
-        self.path = path
+        self.keys = keys
 
 
 def parse_rules(document: YamlDocument, columns: Sequence[Field]) -> tuple[tuple[Rule, ...], list[Problem]]:
@@ -29,15 +29,22 @@ def parse_rules(document: YamlDocument, columns: Sequence[Field]) -> tuple[tuple
     texts = {column.name for column in columns if column.type == "string"}
     tables = document.value.get("schema") or [{}]
     for at, quality in enumerate(tables[0].get("quality") or []):
-        path: Path = ("schema", 0, "quality", at)
         try:
             rule = _rule(quality, names, texts)
             if rule.id in rules:
                 raise _Fault("expected an id of its own, found that of another rule of this contract")
             rules[rule.id] = rule
         except _Fault as fault:
-            problems.append(document.problem((*path, *fault.path), f"rule {quality.get('id')}: {fault}"))
+            path = _path(document, ("schema", 0, "quality", at), fault.keys)
+            problems.append(document.problem(path, f"rule {quality.get('id')}: {fault}"))
     return tuple(rules.values()), problems
+
+
+def _path(document: YamlDocument, rule: Path, keys: Sequence[str]) -> Path:
+    """Where the keys of a rule are; of several, where an overlay changed one."""
+    holder = "implementation" if "implementation" in document.get(rule) else "arguments"
+    paths = [(*rule, key) if key == "severity" else (*rule, holder, _WRITTEN.get(key, key)) for key in keys]
+    return next((path for path in paths if path in document.replaced), paths[-1] if paths else rule)
 
 
 def _rule(quality: Mapping[str, Any], names: Collection[str], texts: Collection[str]) -> Rule:
@@ -53,14 +60,14 @@ def _rule(quality: Mapping[str, Any], names: Collection[str], texts: Collection[
     if not columns and kind in COLUMN_KINDS:
         raise _Fault(f"expected a column for kind {kind}, found none")
     if unknown := set(columns) - set(names):
-        raise _Fault(f"expected columns of the table ({', '.join(names)}), found {', '.join(sorted(unknown))}")
+        found = ", ".join(sorted(unknown))
+        raise _Fault(f"expected columns of the table ({', '.join(names)}), found {found}", "columns", "column")
     if kind == "complete" and columns[0] in texts and quality.get("metric") == "nullValues":
         parameters["blank"] = "allowed"
     if severity is Severity.QUARANTINE and kind not in ROW_KINDS:
         raise _Fault(f"kind {kind} checks the whole interval and cannot quarantine a row: use fail or warn", "severity")
-    holder = "implementation" if quality.get("type") == "custom" else "arguments"
-    for name, message in parameter_faults(kind, parameters):
-        raise _Fault(message, holder, _WRITTEN.get(name, name))
+    for keys, message in parameter_faults(kind, parameters):
+        raise _Fault(message, *keys)
     return Rule(
         id=str(quality["id"]),
         kind=kind,
@@ -77,7 +84,7 @@ def _parse_metric(quality: Mapping[str, Any]) -> tuple[str, tuple[str, ...], dic
     arguments: dict[str, Any] = dict(quality.get("arguments") or {})
     metric = quality.get("metric")
     if quality.get("type") == "custom" and isinstance(quality.get("implementation"), dict):
-        arguments = dict(quality["implementation"])
+        arguments = {str(name): value for name, value in quality["implementation"].items()}
         kind = str(arguments.pop("kind", ""))
     elif metric == "nullValues":
         kind = "complete"
@@ -94,10 +101,13 @@ def _parse_metric(quality: Mapping[str, Any]) -> tuple[str, tuple[str, ...], dic
     elif metric == "invalidValues" and "minLength" in arguments:
         kind, arguments["length"] = "length", arguments.pop("minLength")
         if arguments.pop("maxLength", None) != arguments["length"]:
-            raise _Fault("minLength and maxLength must be equal")
+            raise _Fault("minLength and maxLength must be equal", "minLength", "maxLength")
     else:
         raise _Fault(f"unknown metric {metric!r} or arguments {', '.join(sorted(arguments)) or 'none'}")
     if kind not in ROW_KINDS | INTERVAL_KINDS:
-        raise _Fault(f"unknown kind {kind!r}: expected {', '.join(sorted(ROW_KINDS | INTERVAL_KINDS))}")
+        raise _Fault(f"unknown kind {kind!r}: expected {', '.join(sorted(ROW_KINDS | INTERVAL_KINDS))}", "kind")
     column = arguments.pop("column", None)
-    return kind, tuple(arguments.pop("columns", [column] if column else [])), arguments
+    columns = arguments.pop("columns", [column] if column is not None else [])
+    if not isinstance(columns, list) or not all(isinstance(one, str) for one in columns):
+        raise _Fault(f"expected column: NAME or columns: [NAME, …], found {columns!r}", "columns", "column")
+    return kind, tuple(columns), arguments
