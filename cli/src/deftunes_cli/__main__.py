@@ -7,14 +7,12 @@ deftunes verify --json
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
-import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -32,11 +30,13 @@ from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.errors import ExitCode, NothingToDo, RetryableError, StageError
 from deftunes_contract.interval import Interval, parse_day
 from deftunes_contract.logs import configure_logs
-from deftunes_contract.paths import in_s3, local_folder
 from deftunes_contract.provisional import HELP as PARTIAL_HELP
 from deftunes_contract.redaction import redact
-from deftunes_contract.settings import LakeSettings, LogSettings, from_environment
+from deftunes_contract.settings import LogSettings, from_environment
 from deftunes_contract.sharing import keep_private
+
+if TYPE_CHECKING:  # `deftunes --help` must not pay for it
+    from deftunes_serving.settings import ServingSettings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -113,7 +113,8 @@ def verify(as_json: Json = False) -> None:
     from deftunes_serving.verify import verify as reconcile
 
     _home()
-    found = reconcile(from_environment(LakeSettings), _serving())
+    settings = _settings()
+    found = reconcile(settings, settings)
     if as_json:
         print(redact(found.to_json()), end="")  # noqa: T201  # the result itself, for pipes
     else:
@@ -127,7 +128,8 @@ def status(as_json: Json = False) -> None:
     """What the last run did and what is published."""
     from deftunes_cli.status import status_of
 
-    found = status_of(_home(), from_environment(LakeSettings), _serving())
+    home, settings = _home(), _settings()
+    found = status_of(home, settings, settings)
     if as_json:
         print(found.to_json())  # noqa: T201  # the result itself, for pipes
     else:
@@ -189,18 +191,11 @@ def _home() -> Workspace:
     return home
 
 
-def _serving() -> Path:
-    """The serving file; one in S3 is brought here until this process ends."""
-    place = os.environ["DEFTUNES_SERVING"]
-    if not in_s3(place):
-        return local_folder(place, "DEFTUNES_SERVING")
-    from deftunes_serving.s3_file import client_of, fetch
+def _settings() -> ServingSettings:
+    """Where lake and serving tables are, of the target in use."""
+    from deftunes_serving.settings import ServingSettings
 
-    folder = tempfile.TemporaryDirectory(prefix="deftunes-serving-")
-    atexit.register(folder.cleanup)
-    file = Path(folder.name) / Path(place).name
-    fetch(client_of(), place, file)
-    return file
+    return from_environment(ServingSettings)
 
 
 def _run_id() -> str:
@@ -222,13 +217,13 @@ def _finish(home: Workspace, record: RunRecord) -> None:
     from deftunes_cli.verification_table import render
     from deftunes_serving.verify import verify as reconcile
 
-    settings, console = from_environment(LakeSettings), Console()
+    settings, console = _settings(), Console()
     reconciled, dashboard = True, None
     try:
-        found = reconcile(settings, _serving())
+        found = reconcile(settings, settings)
         render(found, console)
         reconciled = found.reconciled
-        dashboard = write_dashboard(home, settings, _serving(), record, found)
+        dashboard = write_dashboard(home, settings, settings, record, found)
     except NothingToDo as nothing:
         console.print(plain(nothing), markup=False, highlight=False)
     render_run(record, console, dashboard)

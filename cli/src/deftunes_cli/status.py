@@ -21,6 +21,8 @@ from deftunes_contract.receipt import Receipt, find_receipt
 from deftunes_contract.redaction import redact
 from deftunes_contract.registry import load, registry
 from deftunes_contract.settings import LakeSettings
+from deftunes_serving.reader import NotBuilt, open_serving
+from deftunes_serving.settings import ServingSettings
 from deftunes_serving.verify.snapshots import published_intervals, read_metadata, table_locations
 
 
@@ -97,8 +99,11 @@ class Status(BaseModel):
             console.print(f"{month} is {advice(Interval.of_month(month), now)}", highlight=False, soft_wrap=True)
 
 
-def status_of(home: Workspace, settings: LakeSettings, serving: Path) -> Status:
-    """Read the state of a platform; an empty one gives an empty status."""
+def status_of(home: Workspace, settings: LakeSettings, serving: ServingSettings | Path) -> Status:
+    """Read the state of a platform; an empty one gives an empty status.
+
+    serving: the settings of the target in use, or a serving file. Raises RetryableError when it does not answer.
+    """
     store = open_store(settings.lake)
     locations = table_locations(settings)
     found: list[IntervalStatus] = []
@@ -122,10 +127,19 @@ def status_of(home: Workspace, settings: LakeSettings, serving: Path) -> Status:
             )
     return Status(
         lake=settings.lake,
-        serving=str(serving) if serving.exists() else None,
+        serving=_served(serving),
         last_run=last_record(home),
         intervals=tuple(found),
     )
+
+
+def _served(serving: ServingSettings | Path) -> str | None:
+    """Where the serving tables are, None while there are none."""
+    try:
+        with open_serving(serving) as reader:
+            return reader.where if reader.relations() else None
+    except NotBuilt:
+        return None
 
 
 def _receipts(store: ObjectStore, name: str) -> dict[date, Receipt]:

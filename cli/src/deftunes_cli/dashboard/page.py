@@ -22,6 +22,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from deftunes_cli.dashboard import charts, quality, text
+from deftunes_cli.dashboard.facts import added_facts
 from deftunes_cli.dashboard.quarantine import Refused, read_quarantine
 from deftunes_cli.dashboard.sales import NO_SALES, Sales, read_sales
 from deftunes_cli.dashboard.timings import timings
@@ -33,7 +34,8 @@ from deftunes_contract.object_store import open_store
 from deftunes_contract.redaction import printable, redact
 from deftunes_contract.registry import registry
 from deftunes_contract.settings import LakeSettings
-from deftunes_serving.reader import open_serving
+from deftunes_serving.reader import NotBuilt, open_serving
+from deftunes_serving.settings import ServingSettings
 from deftunes_serving.verify import Verification, verify
 from deftunes_serving.verify.published_tables import open_public
 
@@ -45,6 +47,7 @@ HOP_MONTHS_SHOWN = 12
 class _PageData:
     """All that the page is made of."""
 
+    serving: str
     sales: Sales
     verification: Verification | None
     nothing: str
@@ -55,33 +58,35 @@ class _PageData:
 def write_dashboard(
     home: Workspace,
     settings: LakeSettings,
-    serving: Path,
+    serving: ServingSettings | Path,
     record: RunRecord | None,
     verification: Verification | None = None,
 ) -> Path:
     """Write the page of the home and return its path; an older page stays until the new one is whole.
 
-    record: the run whose timings are shown, None when there was none. verification: what `verify` said, when the
-    caller has it; else it is asked. An empty or half-built platform gives a page that says what is missing. Raises
-    what `verify` raises, except NothingToDo.
+    serving: the settings of the target in use, or a serving file. record: the run whose timings are shown, None when
+    there was none. verification: what `verify` said, when the caller has it; else it is asked. An empty or half-built
+    platform gives a page that says what is missing. Raises what `verify` raises, except NothingToDo.
     """
-    material = _gather(settings, serving, verification)
-    page = _render(material, home, settings, serving, record)
+    data = _gather(settings, serving, verification)
+    page = _render(data, home, settings, record)
     home.dashboard.parent.mkdir(parents=True, exist_ok=True)
     with AtomicFile(home.dashboard) as file:
         file.write_text(page, encoding="utf-8")
     return home.dashboard
 
 
-def _gather(settings: LakeSettings, serving: Path, verification: Verification | None) -> _PageData:
+def _gather(settings: LakeSettings, serving: ServingSettings | Path, verification: Verification | None) -> _PageData:
     nothing = ""
     if verification is None:
         try:
             verification = verify(settings, serving)
         except NothingToDo as empty:
             nothing = str(empty)
+    where, sales = _sales(serving, verification)
     return _PageData(
-        sales=_sales(serving, verification),
+        serving=where,
+        sales=sales,
         verification=verification,
         nothing=nothing,
         results=quality.latest_results(open_store(settings.lake)),
@@ -89,12 +94,14 @@ def _gather(settings: LakeSettings, serving: Path, verification: Verification | 
     )
 
 
-def _sales(serving: Path, verification: Verification | None) -> Sales:
+def _sales(serving: ServingSettings | Path, verification: Verification | None) -> tuple[str, Sales]:
+    """Where the serving tables are, and the sales in them."""
     incomplete = verification is not None and any(fault.hop == "serving" for fault in verification.faults)
-    if incomplete or not serving.is_file():
-        return NO_SALES
-    with open_serving(serving) as reader:
-        return NO_SALES if reader.file is None else read_sales(reader.file)
+    try:
+        with open_serving(serving) as reader:
+            return reader.where, NO_SALES if incomplete else read_sales(reader)
+    except NotBuilt as nothing:
+        return nothing.where, NO_SALES
 
 
 def _refused(settings: LakeSettings, verification: Verification) -> tuple[Refused, ...]:
@@ -105,9 +112,7 @@ def _refused(settings: LakeSettings, verification: Verification) -> tuple[Refuse
         return read_quarantine(connection, published)
 
 
-def _render(
-    material: _PageData, home: Workspace, settings: LakeSettings, serving: Path, record: RunRecord | None
-) -> str:
+def _render(data: _PageData, home: Workspace, settings: LakeSettings, record: RunRecord | None) -> str:
     package = files("deftunes_cli.dashboard")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
@@ -118,7 +123,7 @@ def _render(
     }  # fmt: skip
     environment.filters.update(filters)
     template = environment.from_string((package / "page.html.j2").read_text(encoding="utf-8"))
-    sales, drawn = material.sales, _charts(material.sales)
+    sales, drawn = data.sales, _charts(data.sales)
     plotly, draw = (_plotly(), (package / "draw.js").read_text(encoding="utf-8")) if drawn else ("", "")
     return template.render(
         style=Markup((package / "style.css").read_text(encoding="utf-8")),
@@ -130,21 +135,22 @@ def _render(
         sales=sales,
         by_month=_by_month(sales),
         days=len(sales.days),
-        verification=material.verification,
-        nothing=material.nothing,
-        hops=_hops(material.verification),
-        provisional=_provisional(material.verification),
-        gates=quality.gates(material.results, home.dashboard.parent),
-        gates_judged=len(material.results),
-        gates_passed=sum(result.passed for result in material.results.values()),
-        refused=material.refused,
-        quarantined_units=sum(refused.units for refused in material.refused),
-        quarantined_amount=sum((refused.amount or Decimal() for refused in material.refused), Decimal()),
+        verification=data.verification,
+        nothing=data.nothing,
+        hops=_hops(data.verification),
+        provisional=_provisional(data.verification),
+        gates=quality.gates(data.results, home.dashboard.parent),
+        gates_judged=len(data.results),
+        gates_passed=sum(result.passed for result in data.results.values()),
+        refused=data.refused,
+        quarantined_units=sum(refused.units for refused in data.refused),
+        quarantined_amount=sum((refused.amount or Decimal() for refused in data.refused), Decimal()),
         record=record,
         timings=None if record is None else timings(record),
         home=home,
         lake=settings.lake_root,
-        serving=serving,
+        serving=data.serving,
+        added_facts=added_facts(data.verification),
         written=datetime.now(UTC),
     )
 

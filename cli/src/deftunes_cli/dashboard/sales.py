@@ -1,7 +1,7 @@
 """What was sold: aggregates of the serving star, read once, as plain values.
 
-serving DuckDB file, read-only ─► sums per month, country, artist, day and track. DuckDB does the sums; what comes back
-is at most a few thousand values however many sales there are.
+serving tables of the target in use ─► sums per month, country, artist, day and track. The database does the sums, in
+SQL that DuckDB and Redshift both understand; what comes back is a few thousand values however many sales there are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-import duckdb
+from deftunes_serving.reader import ServingReader
 
 SCHEMA = "deftunes_serving"
 TOP = 12
@@ -72,30 +72,27 @@ class Sales:
 NO_SALES = Sales(Decimal("0.00"), 0, 0, 0, (), (), 0, (), (), 0)
 
 
-def read_sales(connection: duckdb.DuckDBPyConnection) -> Sales:
-    """Read every aggregate of the page. The connection sees schema `deftunes_serving`."""
-    total, items, sessions, buyers = _rows(
-        connection,
+def read_sales(serving: ServingReader) -> Sales:
+    """Read every aggregate of the page; nothing where the packaged star was never built."""
+    if "fact_session" not in serving.relations():
+        return NO_SALES
+    total, items, sessions, buyers = serving.rows(
         f"select coalesce(sum(price), 0), count(*), count(distinct session_id), count(distinct user_id) "
         f"from {SCHEMA}.fact_session",
     )[0]
-    by_country = _rows(
-        connection,
-        "select make_date(session_year, session_month, 1), coalesce(country_code, 'unknown'), sum(total_sales)"
-        f" from {SCHEMA}.sales_per_country_vw where session_year is not null group by all order by all",
+    by_country = serving.rows(
+        "select session_year, session_month, coalesce(country_code, 'unknown') as country, sum(total_sales)"
+        f" from {SCHEMA}.sales_per_country_vw where session_year is not null group by 1, 2, 3 order by 1, 2, 3",
     )
-    artists = _rows(
-        connection,
+    artists = serving.rows(
         "select coalesce(artist_name, 'Unknown'), sum(total_sales) as total, count(*) over () as in_all"
         f" from {SCHEMA}.sales_per_artist_vw group by artist_name order by total desc, 1 limit {TOP}",
     )
-    days = _rows(
-        connection,
+    days = serving.rows(
         "select cast(session_start_time as date), count(distinct session_id), sum(price)"
         f" from {SCHEMA}.fact_session group by 1 order by 1",
     )
-    liked = _rows(
-        connection,
+    liked = serving.rows(
         "select coalesce(song_name, 'Untitled'), coalesce(artist_name, 'Unknown'), sum(total_purchases)::bigint,"
         " sum(liked_count)::bigint as likes, (sum(sum(liked_count)) over ())::bigint"
         f" from {SCHEMA}.music_preference_vw group by song_name, artist_name having sum(liked_count) > 0"
@@ -106,14 +103,12 @@ def read_sales(connection: duckdb.DuckDBPyConnection) -> Sales:
         items=items,
         sessions=sessions,
         buyers=buyers,
-        by_country=tuple(CountryMonth(*row) for row in by_country),
+        by_country=tuple(
+            CountryMonth(date(int(year), int(month), 1), country, amount) for year, month, country, amount in by_country
+        ),
         artists=tuple(Artist(name, amount) for name, amount, _ in artists),
         artists_in_all=artists[0][2] if artists else 0,
         days=tuple(Day(*row) for row in days),
         liked=tuple(Track(name, artist, purchases, likes) for name, artist, purchases, likes, _ in liked),
         likes=liked[0][4] if liked else 0,
     )
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:  # type: ignore[type-arg]  # as the query says
-    return connection.execute(sql).fetchall()
