@@ -122,8 +122,10 @@ class Release:
             for key, text in config["data"].items():
                 if key.endswith(".yaml"):
                     (manifest,) = read_yaml(text)
-                    is_pod = manifest["kind"] == "Pod"
-                    yield Pod(f"ConfigMap/{name}/{key}", manifest if is_pod else manifest["spec"]["driver"]["template"])
+                    if manifest["kind"] == "Pod":
+                        yield Pod(f"ConfigMap/{name}/{key}", manifest)
+                    elif manifest["kind"] == "SparkApplication":
+                        yield Pod(f"ConfigMap/{name}/{key}", manifest["spec"]["driver"]["template"])
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,11 @@ AWS_ENDPOINT_URL: {{ . | quote }}
 {{- define "deftunes.airflow-pipelines" -}}
 DEFTUNES_POD_TEMPLATES: /etc/deftunes/pod-templates
 DEFTUNES_NAMESPACE: {{ .Release.Namespace | quote }}
+# entities of each pipeline, in the order in which they are published
+DEFTUNES_PIPELINES: {{ (include "deftunes.registry" . | fromJson).pipelines | toJson | quote }}
 {{- range $name, $pipeline := .Values.airflow.pipelines }}
-DEFTUNES_{{ upper $name }}_PIPELINE_START: {{ $pipeline.start | quote }}
-DEFTUNES_{{ upper $name }}_PIPELINE_END: {{ $pipeline.end | quote }}
+{{ include "deftunes.settingPrefix" $name }}_PIPELINE_START: {{ $pipeline.start | quote }}
+{{ include "deftunes.settingPrefix" $name }}_PIPELINE_END: {{ $pipeline.end | default "" | quote }}
 {{- end }}
 DEFTUNES_MAINTENANCE_SCHEDULE: {{ .Values.airflow.maintenance.schedule | quote }}
 {{- end -}}

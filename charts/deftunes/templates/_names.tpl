@@ -1,27 +1,38 @@
-{{/* Names and labels. Cut at 35: a CronJob's name may have 52 characters, the longest workload adds 17. */}}
+{{/* Names and labels. Cut at 35: a CronJob's name may have 52 characters, the longest packaged workload adds 17. */}}
+{{- define "deftunes.name" -}}
+{{- .Values.nameOverride | default "deftunes" -}}
+{{- end -}}
+
 {{- define "deftunes.fullname" -}}
-{{- if contains "deftunes" .Release.Name -}}
+{{- $name := include "deftunes.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains $name .Release.Name -}}
 {{- .Release.Name | trunc 35 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-deftunes" (.Release.Name | trunc 26 | trimSuffix "-") -}}
+{{- printf "%s-%s" (.Release.Name | trunc 26 | trimSuffix "-") $name | trunc 35 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
 {{/* What a selector may carry: nothing that changes with a version, because selectors cannot be changed. */}}
 {{- define "deftunes.selector" -}}
-app.kubernetes.io/name: deftunes
+app.kubernetes.io/name: {{ include "deftunes.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- with .component }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end -}}
 
+{{/* Labels of an object; `own` replaces commonLabels, for pods, which have more of them. */}}
 {{- define "deftunes.labels" -}}
 {{ include "deftunes.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/part-of: deftunes
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .own | default .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* Metadata of a resource: name suffix, component. */}}
@@ -52,7 +63,7 @@ labels:
 {{/* Stages that drive executors of their own, as a JSON list. */}}
 {{- define "deftunes.drivers" -}}
 {{- $stages := list -}}
-{{- range .Values.workloads -}}
+{{- range include "deftunes.workloads" . | fromJson -}}
 {{- if .executors -}}{{- $stages = append $stages .stage -}}{{- end -}}
 {{- end -}}
 {{- $stages | uniq | sortAlpha | toJson -}}
@@ -69,14 +80,29 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{/* Name of a component's service account, and the account itself where the chart makes it. */}}
+{{- define "deftunes.serviceAccountName" -}}
+{{- $account := index .root.Values.serviceAccounts .component | default dict -}}
+{{- $account.name | default (printf "%s-%s" (include "deftunes.fullname" .root) .component) -}}
+{{- end -}}
+
 {{- define "deftunes.serviceAccount" -}}
+{{- $account := index .root.Values.serviceAccounts .component | default dict -}}
+{{- if ne (toString $account.create) "false" -}}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  {{- include "deftunes.metadata" (dict "root" .root "suffix" .component "component" .component) | nindent 2 }}
-  {{- with (index .root.Values.serviceAccounts .component | default dict).annotations }}
+  name: {{ include "deftunes.serviceAccountName" . }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "deftunes.labels" . | nindent 4 }}
+    {{- with $account.labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $account.annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 automountServiceAccountToken: false
+{{- end -}}
 {{- end -}}

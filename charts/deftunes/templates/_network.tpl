@@ -50,6 +50,16 @@ spec:
 {{- end }}
 {{- end -}}
 
+{{/* Openings to a source, as JSON: those named, else for an added one outside of an evaluation its protocol's port. */}}
+{{- define "deftunes.sourceEgress" -}}
+{{- $named := (index .root.Values.sources .server | default dict).egress -}}
+{{- $port := ternary 5432 443 (eq .type "postgres") -}}
+{{- if $named -}}{{- toJson $named -}}
+{{- else if or (has .server (list "api" "songs")) .root.Values.evaluation.enabled -}}[]
+{{- else -}}{{- list (dict "cidr" "0.0.0.0/0" "ports" (list $port)) | toJson -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Airflow's database: the evaluation's own pod, or the named addresses. */}}
 {{- define "deftunes.toAirflowDatabase" -}}
 {{- if .Values.evaluation.enabled }}

@@ -8,7 +8,7 @@ deftunes.container one container of it; `init` are the arguments of the same ima
 */}}
 {{- define "deftunes.pod" -}}
 {{- $root := .root -}}
-{{- $work := index $root.Values.workloads .workload -}}
+{{- $work := index (include "deftunes.workloads" $root | fromJson) .workload -}}
 {{- $stage := index $root.Values.stages $work.stage -}}
 {{- $driver := and $root.Values.spark.executors.enabled ($work.executors | default false) -}}
 {{- $args := $work.args -}}
@@ -22,8 +22,14 @@ deftunes.container one container of it; `init` are the arguments of the same ima
 {{- /* moving the driver means to start the stage again: a node is not given up while it runs */ -}}
 {{- $annotations = merge (dict "karpenter.sh/do-not-disrupt" "true") $annotations -}}
 {{- end -}}
+{{- $servers := $work.servers | default (ternary (list "songs") list ($work.songsDsn | default false)) -}}
+{{- $songs := has "songs" $servers -}}
+{{- $labels := dict -}}
+{{- range $key := list "pipeline" "entity" -}}
+{{- with index $work $key -}}{{- $_ := set $labels (printf "deftunes.io/%s" $key) . -}}{{- end -}}
+{{- end -}}
 {{- include "deftunes.podBody" (dict
-      "root" $root "name" .name "component" $work.stage "workload" (.label | default .workload) "image" $work.stage
+      "root" $root "name" .name "component" $work.stage "workload" (.label | default .workload) "image" $work.stage "labels" $labels
       "container" "stage" "command" .command "args" (.args | default $args) "annotations" $annotations
       "restartPolicy" "Never"
       "deadline" (coalesce .deadline $work.activeDeadlineSeconds $stage.activeDeadlineSeconds)
@@ -32,26 +38,39 @@ deftunes.container one container of it; `init` are the arguments of the same ima
       "settings" (list "settings") "cloud" true "driver" $driver "token" $driver "sparkSecret" $driver
       "configs" (ternary (dict "executor" "/etc/deftunes/spark") dict $driver)
       "spark" (has $work.stage (list "lake" "transform" "quality"))
-      "secretFile" (ternary "songs-dsn" "" ($work.songsDsn | default false))
-      "authority" (ternary $root.Values.songs.caConfigMap "" ($work.songsDsn | default false))
+      "secretFile" (ternary "songs-dsn" "" $songs) "authority" (ternary $root.Values.songs.caConfigMap "" $songs)
+      "servers" $servers "contracts" (not (empty $root.Values.contracts.files))
       "redshift" (and (eq $work.stage "dbt") (eq $root.Values.serving.target "redshift") (eq $root.Values.redshift.auth "password"))) -}}
+{{- end -}}
+
+{{/* An executor, as its driver's template. */}}
+{{- define "deftunes.executorPod" -}}
+{{- include "deftunes.podBody" (dict "root" . "component" "executor" "image" "transform" "container" "executor"
+      "settings" (list "settings") "cloud" true "sparkSecret" true "restartPolicy" "Never"
+      "grace" .Values.spark.executors.terminationGracePeriodSeconds
+      "tmpSize" .Values.spark.executors.tmpSize "tmpVolume" "spark-local-dir-1" "placement" .Values.placement.executor
+      "ports" (list (dict "name" "blocks" "containerPort" 7079 "protocol" "TCP"))) -}}
 {{- end -}}
 
 {{- define "deftunes.podBody" -}}
 {{- $root := .root -}}
+{{- $more := include "deftunes.extensions" . | fromJson -}}
 metadata:
   {{- with .name }}
   name: {{ . }}
   {{- end }}
   labels:
-    {{- include "deftunes.labels" (dict "root" $root "component" .component) | nindent 4 }}
+    {{- include "deftunes.labels" (dict "root" $root "component" .component "own" $more.podLabels) | nindent 4 }}
     {{- with .workload }}
     deftunes.io/workload: {{ . }}
+    {{- end }}
+    {{- with .labels }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
     {{- if .driver }}
     deftunes.io/spark-driver: "true"
     {{- end }}
-  {{- with .annotations }}
+  {{- with merge $more.podAnnotations (.annotations | default dict) }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -63,7 +82,7 @@ spec:
   activeDeadlineSeconds: {{ int64 . }}
   {{- end }}
   terminationGracePeriodSeconds: {{ int64 .grace }}
-  serviceAccountName: {{ include "deftunes.fullname" $root }}-{{ .component }}
+  serviceAccountName: {{ include "deftunes.serviceAccountName" (dict "root" $root "component" .component) }}
   # only what makes pods talks to the API server
   automountServiceAccountToken: {{ .token | default false }}
   # a Service named like a program would set variables that the program reads as its own
@@ -122,11 +141,34 @@ spec:
       configMap:
         name: {{ include "deftunes.fullname" $root }}-{{ $suffix }}
     {{- end }}
+    {{- if .contracts }}
+    - name: contracts
+      configMap:
+        name: {{ include "deftunes.fullname" $root }}-contracts
+    {{- end }}
+    {{- range $server := .servers }}
+    {{- with include "deftunes.sourceFiles" (dict "root" $root "server" $server) | fromJsonArray }}
+    - name: source-{{ $server | replace "_" "-" }}
+      projected:
+        defaultMode: 0440
+        sources:
+          {{- range . }}
+          - {{ .kind }}:
+              name: {{ .name }}
+              items:
+                - {key: {{ .key }}, path: {{ .path }}}
+          {{- end }}
+    {{- end }}
+    {{- end }}
+    {{- include "deftunes.caVolume" . | nindent 4 }}
+    {{- with $more.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end -}}
 
 {{- define "deftunes.container" -}}
 {{- $root := .root -}}
-{{- $secret := $root.Values.credentials.existingSecret -}}
+{{- $more := include "deftunes.extensions" . | fromJson -}}
 - name: {{ .container }}
   image: {{ include "deftunes.image" (dict "root" $root "image" .image) }}
   imagePullPolicy: {{ $root.Values.image.pullPolicy }}
@@ -140,44 +182,14 @@ spec:
     - {{ . | quote }}
     {{- end }}
   {{- end }}
-  {{- with .settings }}
+  {{- with concat (include "deftunes.envFrom" . | fromYamlArray) $more.extraEnvFrom }}
   envFrom:
-    {{- range . }}
-    - configMapRef:
-        name: {{ include "deftunes.fullname" $root }}-{{ . }}
-    {{- end }}
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   env:
-    - name: HOME
-      value: /tmp
-    {{- if and .cloud (include "deftunes.awsKeys" $root) }}
-    - name: AWS_ACCESS_KEY_ID
-      valueFrom:
-        secretKeyRef: {name: {{ $secret }}, key: aws-access-key-id}
-    - name: AWS_SECRET_ACCESS_KEY
-      valueFrom:
-        secretKeyRef: {name: {{ $secret }}, key: aws-secret-access-key}
-    {{- end }}
-    {{- if eq (.secretFile | default "") "songs-dsn" }}
-    - name: DEFTUNES_SONGS_DSN_FILE
-      value: /etc/deftunes/credentials/songs-dsn
-    {{- end }}
-    {{- if .authority }}
-    - name: PGSSLMODE
-      value: verify-full
-    - name: PGSSLROOTCERT
-      value: /etc/deftunes/authority/ca.pem
-    {{- end }}
-    {{- if .redshift }}
-    - name: REDSHIFT_PASSWORD
-      valueFrom:
-        secretKeyRef: {name: {{ $secret }}, key: redshift-password}
-    {{- end }}
-    {{- if .spark }}
-    {{- include "deftunes.sparkEnv" . | nindent 4 }}
-    {{- end }}
-    {{- if .airflow }}
-    {{- include "deftunes.airflowEnv" . | nindent 4 }}
+    {{- include "deftunes.env" . | trim | nindent 4 }}
+    {{- with $more.extraEnv }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
   {{- with .ports }}
   ports:
@@ -225,45 +237,24 @@ spec:
       mountPath: {{ $path }}
       readOnly: true
     {{- end }}
-{{- end -}}
-
-{{/* How a driver finds its executors; without executors Spark is one process. */}}
-{{- define "deftunes.sparkEnv" -}}
-{{- $spark := .root.Values.spark -}}
-- name: DEFTUNES_SPARK_DRIVER_MEMORY
-  value: {{ $spark.driver.memory | quote }}
-{{- if .driver }}
-- name: DEFTUNES_SPARK_MASTER
-  value: k8s://https://kubernetes.default.svc
-- name: POD_NAME
-  valueFrom:
-    fieldRef: {fieldPath: metadata.name}
-- name: POD_NAMESPACE
-  valueFrom:
-    fieldRef: {fieldPath: metadata.namespace}
-- name: POD_IP
-  valueFrom:
-    fieldRef: {fieldPath: status.podIP}
-- name: DEFTUNES_SPARK_EXECUTOR_IMAGE
-  value: {{ include "deftunes.image" . }}
-- name: DEFTUNES_SPARK_EXECUTOR_TEMPLATE
-  value: /etc/deftunes/spark/executor.yaml
-- name: DEFTUNES_SPARK_SECRET_FILE
-  value: /etc/deftunes/spark-rpc/spark-secret
-- name: DEFTUNES_SPARK_EXECUTORS_MIN
-  value: {{ $spark.executors.instances.min | int64 | quote }}
-- name: DEFTUNES_SPARK_EXECUTORS_MAX
-  value: {{ $spark.executors.instances.max | int64 | quote }}
-- name: DEFTUNES_SPARK_EXECUTOR_CORES
-  value: {{ $spark.executors.cores | int64 | quote }}
-{{- with $spark.executors.cpu }}
-- name: DEFTUNES_SPARK_EXECUTOR_CPU
-  value: {{ . | quote }}
-{{- end }}
-- name: DEFTUNES_SPARK_EXECUTOR_MEMORY
-  value: {{ $spark.executors.memory | quote }}
-{{- else }}
-- name: DEFTUNES_SPARK_MASTER
-  value: {{ $spark.localCores | quote }}
-{{- end }}
+    {{- if .contracts }}
+    - name: contracts
+      mountPath: /etc/deftunes/contracts
+      readOnly: true
+    {{- end }}
+    {{- range $server := .servers }}
+    {{- if include "deftunes.sourceFiles" (dict "root" $root "server" $server) | fromJsonArray }}
+    - name: source-{{ $server | replace "_" "-" }}
+      mountPath: /etc/deftunes/sources/{{ $server }}
+      readOnly: true
+    {{- end }}
+    {{- end }}
+    {{- if include "deftunes.caVolume" . }}
+    - name: ca-bundle
+      mountPath: /etc/deftunes/ca
+      readOnly: true
+    {{- end }}
+    {{- with $more.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end -}}
