@@ -2,7 +2,7 @@
 
 What the pod is (image, account, size, settings, deadline) stands in the chart. Here stands what Airflow does with it:
 how long it waits, what it tries again, what it says when it fails. Settings, all from the chart:
-DEFTUNES_POD_TEMPLATES (folder with the manifests), DEFTUNES_NAMESPACE, DEFTUNES_{API,SONGS}_PIPELINE_{START,END}.
+DEFTUNES_POD_TEMPLATES (folder with the manifests), DEFTUNES_NAMESPACE.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
 from airflow.providers.http.notifications.http import HttpNotifier
-from airflow.sdk import Context, Param
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from kubernetes.client.models import V1ContainerStateTerminated, V1Pod
 
@@ -62,7 +63,21 @@ class StagePodOperator(KubernetesPodOperator):
                 "expected a month, found a run by hand without one; give it the parameters start and end, both"
             )
         self.arguments = [*self.arguments, *self._allowed(params)]
+        self.labels = {**(self.labels or {}), **self._run_labels(context)}
         super().execute(context)
+
+    def _run_labels(self, context: Context) -> dict[str, str]:
+        """What the pod is about, beside the template's labels: executors of Spark get the same."""
+        month = [
+            self.arguments[self.arguments.index(flag) + 1] for flag in ("--start", "--end") if flag in self.arguments
+        ]
+        chosen = [entity for entity in self.entities if entity in context["params"]["entities"]]
+        found = {
+            "run-id": str(context["run_id"]),
+            "interval": "_".join(month),
+            "entity": "_".join(chosen),
+        }
+        return {f"deftunes.io/{name}": make_safe_label_value(value) for name, value in found.items() if value}
 
     def _allowed(self, params: Mapping[str, Any]) -> list[str]:
         """Flags for the guards that the run's parameters lift, as far as this stage and its entities have them."""
@@ -140,49 +155,6 @@ def stage_pod(
     }
     guards = GUARDS.get(workload.partition("-")[0], ())
     return StagePodOperator(task_id=task_id, entities=entities, guards=guards, **(options | more))
-
-
-def first_month(pipeline: str) -> datetime:
-    """Start of the first month that catch-up runs. Raises KeyError without DEFTUNES_<PIPELINE>_PIPELINE_START."""
-    return _month(os.environ[f"DEFTUNES_{pipeline}_PIPELINE_START"])
-
-
-def last_month(pipeline: str) -> datetime | None:
-    """Start of the last month that the schedule runs; None: there is no last one."""
-    end = os.environ.get(f"DEFTUNES_{pipeline}_PIPELINE_END")
-    return _month(end) if end else None
-
-
-def parameters(*entities: str) -> dict[str, Param]:
-    """What a run made by hand may say: a part of the pipeline's entities, and a month."""
-    day = {"type": ["null", "string"], "format": "date"}
-    return {
-        "entities": Param(
-            list(entities),
-            type="array",
-            items={"type": "string", "enum": list(entities)},
-            minItems=1,
-            uniqueItems=True,
-            description="Entities to load again; the others stay as they are",
-        ),
-        "allow": Param(
-            [],
-            type="array",
-            items={
-                "type": "string",
-                "pattern": rf"^(empty|shrink|source-change|overlap)=({'|'.join(entities)})(:\d{{4}}-\d{{2}})?$",
-            },
-            uniqueItems=True,
-            description="Guards that this run lifts, each by name, such as shrink=sessions:2020-01",
-        ),
-        "start": Param(None, **day, description="First day of the month, instead of the run's own interval"),
-        "end": Param(None, **day, description="First day of the month after; needed with start"),
-        "partial": Param(False, type="boolean", description="The month may still be running; it is provisional then"),
-    }
-
-
-def _month(day: str) -> datetime:
-    return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
 def _alerts() -> list[HttpNotifier]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 NAME, INSTANCE, COMPONENT = (f"app.kubernetes.io/{last}" for last in ("name", "instance", "component"))
-STAGES = {"extract", "transform", "quality", "lake", "dbt"}
+STAGES = {"extract", "transform", "quality", "lake", "dbt", "verify"}
 FILES = ("songs-password-file", "songs-password", "password-file", "database-password")
 """Arguments that say where a password is, not which."""
 SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -57,7 +57,11 @@ def _reaches(release: Any, source: str, target: str, port: int) -> bool:
         ("executor", "transform", 7078, True),
         ("executor", "transform", 7079, True),
         ("executor", "executor", 7079, True),
-        *[(stage, "shop", port, False) for stage in ("transform", "dbt", "executor") for port in (8000, 5432)],
+        *[
+            (stage, "shop", port, False)
+            for stage in ("transform", "dbt", "verify", "executor")
+            for port in (8000, 5432)
+        ],
         ("shop", "cloud", 5000, False),
         ("extract", "executor", 7079, False),
         ("extract", "transform", 7078, False),
@@ -126,6 +130,7 @@ def test_every_opening_outside_is_a_named_one(production: Any) -> None:
         "quality": {"aws"},
         "lake": {"aws"},
         "dbt": {"aws", "redshift"},
+        "verify": {"aws", "redshift"},
         "airflow-api-server": {"aws", "database"},
         "airflow-scheduler": {"aws", "database", "kubernetes", "alerts"},
         "airflow-dag-processor": {"database", "alerts"},
@@ -210,7 +215,7 @@ def test_each_stage_gets_the_secrets_it_needs(evaluation: Any, production: Any, 
             expected = set() if pod.labels[COMPONENT] in {"shop", "cloud"} else set(everywhere)
             expected |= {"songs-dsn"} if workload == "extract-songs" else set()
             expected |= {"songs-password"} if pod.labels[COMPONENT] == "shop" else set()
-            expected |= warehouse if workload == "dbt" else set()
+            expected |= warehouse if workload in {"dbt", "verify"} else set()
             (secret,) = {"deftunes-credentials"} if release in (evaluation, production) else {"some-secret"}
             found = {name: keys for name, keys in pod.keys.items() if not name.startswith("deftunes-spark")}
             assert found == ({secret: expected} if expected else {}), pod.where
@@ -324,4 +329,5 @@ def test_the_role_of_the_dbt_pod_may_be_its_account(rendering: Any) -> None:
     settings = release.of("ConfigMap")["deftunes-settings"]["data"]
     assert (settings["REDSHIFT_AUTH"], settings["REDSHIFT_WORKGROUP"]) == ("iam", "deftunes")
     assert settings["REDSHIFT_READERS"] == "group:analysts,role:dashboards"
-    assert "REDSHIFT_PASSWORD" not in release.templates["dbt"].env
+    for workload in ("dbt", "verify"):
+        assert "REDSHIFT_PASSWORD" not in release.templates[workload].env

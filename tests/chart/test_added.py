@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deftunes_contract.entity import load
+from deftunes_contract.registry import registry
 
 CHART = Path(__file__).parents[2] / "charts" / "deftunes"
 COMPONENT = "app.kubernetes.io/component"
@@ -77,10 +77,17 @@ def added(chart: Any, arguments: Any) -> Any:
 
 def test_the_packaged_registry_is_the_contracts() -> None:
     written = yaml.safe_load((CHART / "files" / "registry.yaml").read_text(encoding="utf-8"))
-    for name, entity in written["entities"].items():
-        assert entity["pipeline"] == load(name).pipeline
-        assert entity["landing"] == load(name).landing_folder
-    assert {e for members in written["pipelines"].values() for e in members} == set(written["entities"])
+    known = registry()
+    assert written["pipelines"] == {name: list(members) for name, members in known.pipelines.items()}
+    assert set(written["servers"]) == set(known.servers)
+    assert set(written["entities"]) == set(known.names)
+    for name, entity in known.entities.items():
+        assert written["entities"][name] == {
+            "pipeline": entity.pipeline,
+            "server": entity.server,
+            "role": str(entity.role),
+            "landing": entity.landing_folder,
+        }
 
 
 def test_workloads_follow_from_contracts(added: Any, production: Any) -> None:

@@ -149,7 +149,7 @@ def test_what_the_image_is_told_it_reads(production: Any) -> None:
     """Every DEFTUNES_ name that Airflow's pods get stands in the image's code; the webhook only in its connection."""
     told = {name for pod in _pods(production).values() for name in _settings(production, pod) | pod.env}
     code = "".join(file.read_text() for file in IMAGE.rglob("*.py") if ".venv" not in file.parts)
-    ours = {re.sub("_(API|SONGS)_", "_{pipeline}_", name) for name in told if name.startswith("DEFTUNES_")}
+    ours = {re.sub("DEFTUNES_(API|SONGS)_PIPELINE_", "_", name) for name in told if name.startswith("DEFTUNES_")}
     assert {name for name in ours if name not in code} == {"DEFTUNES_ALERT_WEBHOOK"}
 
 

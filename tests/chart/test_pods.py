@@ -18,6 +18,7 @@ WORKLOADS = {
     "publish-api": ("lake", ["publish", "users", "sessions"]),
     "publish-songs": ("lake", ["publish", "songs"]),
     "dbt": ("dbt", ["build"]),
+    "verify": ("verify", ["users", "sessions", "songs"]),
     "maintain": ("lake", ["maintain"]),
 }
 WHEN = ["--start", "2020-01-01", "--end", "2020-02-01", "--run-id", "manual"]
@@ -146,8 +147,9 @@ def test_cronjobs_are_the_workloads_and_never_start_by_themselves(release: Any) 
         pod = release.templates[name]
         assert (spec["suspend"], spec["schedule"]) == (True, "0 3 1 * *")
         assert pod.container["name"] == "stage"
-        assert re.search(rf"/{stage}[:@]", pod.container["image"])
-        assert "command" not in pod.container, "the image's entry point is the stage"
+        image = "dbt" if stage == "verify" else stage
+        assert re.search(rf"/{image}[:@]", pod.container["image"])
+        assert ("command" in pod.container) is (stage == "verify"), "the image's entry point is the stage"
         assert pod.container["args"] == what + ([] if name == "maintain" else WHEN)
         assert pod.spec["serviceAccountName"] == f"deftunes-{stage}"
         assert pod.container["envFrom"] == [{"configMapRef": {"name": "deftunes-settings"}}]
@@ -254,3 +256,14 @@ def test_helm_tests_are_stage_pods_that_leave(release: Any) -> None:
         assert pod["spec"]["activeDeadlineSeconds"] == 300
     assert tests["deftunes-test-lake"]["spec"]["containers"][0]["args"] == ["status", "--json"]
     compile(tests["deftunes-test-extract"]["spec"]["containers"][0]["args"][0], "the extract test", "exec")
+
+
+def test_verify_is_a_pod_of_the_serving_image_that_makes_no_pods(release: Any) -> None:
+    pod = release.templates["verify"]
+    assert pod.container["image"].rpartition("/")[2].startswith("dbt")
+    assert pod.container["command"] == ["tini", "--", "deftunes-verify"]
+    assert pod.spec["automountServiceAccountToken"] is False
+    assert pod.spec["serviceAccountName"] == "deftunes-verify"
+    subjects = [subject["name"] for binding in release.of("RoleBinding").values() for subject in binding["subjects"]]
+    assert "deftunes-verify" not in subjects
+    assert not any(name.startswith("DEFTUNES_SPARK") for name in pod.env)

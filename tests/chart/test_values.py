@@ -339,6 +339,6 @@ def test_one_resource_kind_per_file() -> None:
         kinds = set(re.findall(r"^kind: (\w+)$", text, re.MULTILINE))
         if '"deftunes.serviceAccount"' in text:
             kinds.add("ServiceAccount")
-        if "deftunes.policy" in text:
+        if "deftunes.policy" in text or "deftunes.servingPolicy" in text:
             kinds.add("NetworkPolicy")
         assert {file.stem.rpartition("-")[2]} == {kind.lower() for kind in kinds}, file.name

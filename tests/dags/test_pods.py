@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ TASKS = {
     ("deftunes_api_pipeline_dag", "quality_sessions"): ("quality-api", ["sessions", *MONTH]),
     ("deftunes_api_pipeline_dag", "publish"): ("publish-api", ["publish", "users", "sessions", *MONTH]),
     ("deftunes_api_pipeline_dag", "dbt"): ("dbt", ["build", *MONTH]),
+    ("deftunes_api_pipeline_dag", "verify"): ("verify", ["users", "sessions", *MONTH]),
     ("deftunes_songs_pipeline_dag", "extract_songs"): ("extract-songs", ["songs", *MONTH]),
     ("deftunes_songs_pipeline_dag", "transform_songs"): ("transform-songs", ["songs", *MONTH]),
     ("deftunes_songs_pipeline_dag", "quality_songs"): ("quality-songs", ["songs", *MONTH]),
     ("deftunes_songs_pipeline_dag", "publish"): ("publish-songs", ["publish", "songs", *MONTH]),
     ("deftunes_songs_pipeline_dag", "dbt"): ("dbt", ["build", *MONTH]),
+    ("deftunes_songs_pipeline_dag", "verify"): ("verify", ["songs", *MONTH]),
     ("deftunes_maintenance_dag", "maintain"): ("maintain", ["maintain", "--when-quiet"]),
 }
 
@@ -172,3 +175,37 @@ def test_entities_that_are_none_are_refused(dags: dict[str, Any], entities: list
     assert param.resolve(["sessions"]) == ["sessions"]
     with pytest.raises(ParamValidationError):
         param.resolve(entities)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "params", "wanted"),
+    [
+        ("extract_users", {"entities": ["users"]}, {"entity": "users", "interval": "2020-01-01_2020-02-01"}),
+        (
+            "publish",
+            {"entities": ["users", "sessions"]},
+            {"entity": "users_sessions", "interval": "2020-01-01_2020-02-01"},
+        ),
+        ("publish", {"entities": ["users"]}, {"entity": "users", "interval": "2020-01-01_2020-02-01"}),
+        ("dbt", {"start": "2020-03-01", "end": "2020-04-01"}, {"interval": "2020-03-01_2020-04-01"}),
+    ],
+)
+def test_a_pod_is_labelled_with_what_the_run_is_about(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, task_id: str, params: dict[str, Any], wanted: dict[str, str]
+) -> None:
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+
+    monkeypatch.setattr(KubernetesPodOperator, "execute", lambda self, context: None)
+    dag = dags["deftunes_api_pipeline_dag"]
+    given = _context(dag, **params)
+    task = _rendered(dags, dag.dag_id, task_id, **given)
+    task.execute(given)
+    labels = {
+        key.removeprefix("deftunes.io/"): value
+        for key, value in _pod(task)["metadata"]["labels"].items()
+        if key.startswith("deftunes.io/")
+    }
+    assert wanted.items() <= labels.items()
+    assert re.fullmatch(r"scheduled__2020-01-01[A-Za-z0-9_.-]*[a-z0-9]", labels["run-id"])
+    assert len(labels["run-id"]) <= 63
+    assert (labels.get("entity") is None) is (task_id == "dbt")

@@ -18,14 +18,16 @@ EDGES = {
         "quality_users": {"publish"},
         "quality_sessions": {"publish"},
         "publish": {"dbt"},
-        "dbt": set(),
+        "dbt": {"verify"},
+        "verify": set(),
     },
     SONGS: {
         "extract_songs": {"transform_songs"},
         "transform_songs": {"quality_songs"},
         "quality_songs": {"publish"},
         "publish": {"dbt"},
-        "dbt": set(),
+        "dbt": {"verify"},
+        "verify": set(),
     },
     MAINTENANCE: {"maintain": set()},
 }

@@ -60,6 +60,23 @@ spec:
 {{- end -}}
 {{- end -}}
 
+{{/* What builds or reads the serving tables: to the cloud, and to the warehouse where there is one. */}}
+{{- define "deftunes.servingPolicy" -}}
+{{- include "deftunes.policy" . }}
+  policyTypes: [Egress]
+  egress:
+    {{- include "deftunes.toCloud" .root | trim | nindent 4 }}
+    {{- if eq .root.Values.serving.target "redshift" }}
+    {{- range .root.Values.networkPolicy.egress.redshift }}
+    - to:
+        - ipBlock:
+            cidr: {{ . }}
+      ports:
+        - {protocol: TCP, port: {{ $.root.Values.redshift.port }}}
+    {{- end }}
+    {{- end }}
+{{- end -}}
+
 {{/* Airflow's database: the evaluation's own pod, or the named addresses. */}}
 {{- define "deftunes.toAirflowDatabase" -}}
 {{- if .Values.evaluation.enabled }}

@@ -24,13 +24,15 @@ deftunes.container one container of it; `init` are the arguments of the same ima
 {{- end -}}
 {{- $servers := $work.servers | default (ternary (list "songs") list ($work.songsDsn | default false)) -}}
 {{- $songs := has "songs" $servers -}}
+{{- /* the serving image has two commands; its own is the build */ -}}
+{{- $command := ternary (list "tini" "--" "deftunes-verify") list (eq $work.stage "verify") -}}
 {{- $labels := dict -}}
 {{- range $key := list "pipeline" "entity" -}}
 {{- with index $work $key -}}{{- $_ := set $labels (printf "deftunes.io/%s" $key) . -}}{{- end -}}
 {{- end -}}
 {{- include "deftunes.podBody" (dict
-      "root" $root "name" .name "component" $work.stage "workload" (.label | default .workload) "image" $work.stage "labels" $labels
-      "container" "stage" "command" .command "args" (.args | default $args) "annotations" $annotations
+      "root" $root "name" .name "component" $work.stage "workload" (.label | default .workload) "image" (ternary "dbt" $work.stage (eq $work.stage "verify")) "labels" $labels
+      "container" "stage" "command" (.command | default $command) "args" (.args | default $args) "annotations" $annotations
       "restartPolicy" "Never"
       "deadline" (coalesce .deadline $work.activeDeadlineSeconds $stage.activeDeadlineSeconds)
       "grace" $stage.terminationGracePeriodSeconds "resources" ($work.resources | default $stage.resources)
@@ -40,7 +42,7 @@ deftunes.container one container of it; `init` are the arguments of the same ima
       "spark" (has $work.stage (list "lake" "transform" "quality"))
       "secretFile" (ternary "songs-dsn" "" $songs) "authority" (ternary $root.Values.songs.caConfigMap "" $songs)
       "servers" $servers "contracts" (not (empty $root.Values.contracts.files))
-      "redshift" (and (eq $work.stage "dbt") (eq $root.Values.serving.target "redshift") (eq $root.Values.redshift.auth "password"))) -}}
+      "redshift" (and (has $work.stage (list "dbt" "verify")) (eq $root.Values.serving.target "redshift") (eq $root.Values.redshift.auth "password"))) -}}
 {{- end -}}
 
 {{/* An executor, as its driver's template. */}}

@@ -51,6 +51,9 @@ deftunes.workloads  the pods that follow from it, by name, with what values.work
 {{- $all := dict
       "dbt" (dict "stage" "dbt" "args" (list "build") "interval" true)
       "maintain" (dict "stage" "lake" "args" (list "maintain") "interval" false "activeDeadlineSeconds" 14400) -}}
+{{- $everything := list -}}
+{{- range $entities := $registry.pipelines -}}{{- $everything = concat $everything $entities -}}{{- end -}}
+{{- $_ := set $all "verify" (dict "stage" "verify" "args" $everything "interval" true) -}}
 {{- range $name, $entity := $registry.entities -}}
 {{- $_ := set $all (printf "extract-%s" ($name | replace "_" "-")) (dict "stage" "extract" "args" (list $name) "interval" true
       "servers" (list $entity.server) "entity" $name "pipeline" $entity.pipeline) -}}
@@ -100,7 +103,7 @@ deftunes.workloads  the pods that follow from it, by name, with what values.work
 {{- $files | toJson -}}
 {{- end -}}
 
-{{/* Prefix of settings that carry the name of a source or of a pipeline: DEFTUNES_LEDGER. */}}
+{{/* Prefix of settings that carry the name of a source or of a pipeline: DEFTUNES_<NAME>. */}}
 {{- define "deftunes.settingPrefix" -}}
 DEFTUNES_{{ . | upper | replace "-" "_" }}
 {{- end -}}
