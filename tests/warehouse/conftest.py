@@ -36,6 +36,7 @@ from pyiceberg.types import (
     TimestampType,
 )
 from random_shop import sale
+from tips_feed import TipsFolder
 
 from deftunes_contract.registry import load
 from deftunes_contract.settings import LakeSettings
@@ -187,7 +188,13 @@ def publish_golden(lake: Lake, *months: str) -> None:
 
 def work_on(lake: Lake, home: Path, patch: pytest.MonkeyPatch) -> None:
     """Set the environment of a stage that works on `lake`."""
-    for name in ("DEFTUNES_CATALOG", "DEFTUNES_SERVING", "DEFTUNES_DBT_TARGET", "DEFTUNES_DBT_PROJECT"):
+    for name in (
+        "DEFTUNES_CONTRACTS",
+        "DEFTUNES_CATALOG",
+        "DEFTUNES_SERVING",
+        "DEFTUNES_DBT_TARGET",
+        "DEFTUNES_DBT_PROJECT",
+    ):
         patch.delenv(name, raising=False)
     patch.setenv("DEFTUNES_LAKE", str(lake.root))
     patch.setenv("DEFTUNES_DBT_HOME", str(home))
@@ -279,6 +286,13 @@ def wider_project(tmp_path: Path, environment: pytest.MonkeyPatch) -> Callable[[
         environment.setenv("DEFTUNES_DBT_PROJECT", str(project))
 
     return widen
+
+
+@pytest.fixture
+def contracts(tmp_path: Path, environment: pytest.MonkeyPatch) -> TipsFolder:
+    """The folder that DEFTUNES_CONTRACTS names, empty."""
+    environment.setenv("DEFTUNES_CONTRACTS", str(tmp_path / "contracts"))
+    return TipsFolder(tmp_path / "contracts")
 
 
 @pytest.fixture(scope="session")

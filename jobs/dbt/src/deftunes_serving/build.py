@@ -31,8 +31,8 @@ from deftunes_contract.registry import registry
 from deftunes_serving.atomic_file import replace_on_success
 from deftunes_serving.build_request import BuildRequest
 from deftunes_serving.catalog import metadata_locations
-from deftunes_serving.departed import Departed, find_departed
-from deftunes_serving.lake_views import quoted
+from deftunes_serving.departed import Departed, Query, find_departed
+from deftunes_serving.lake_views import identifier, quoted
 from deftunes_serving.project import project_folder
 from deftunes_serving.redshift import BUILDING, SERVING, build_lock, connect, has_public, query
 from deftunes_serving.redshift_publish import publish, relations_of
@@ -40,7 +40,7 @@ from deftunes_serving.run_results import Outcome, raise_for_results, translate_e
 from deftunes_serving.runner import DbtProject
 from deftunes_serving.s3_file import client_of, synced_copy
 from deftunes_serving.settings import ServingSettings
-from deftunes_serving.shrinkage import Dimension, States, dimensions_of, refuse_shrinkage
+from deftunes_serving.shrinkage import Dimension, States, dimensions_of, facts_of, refuse_shrinkage
 
 FACT = "fact_session"
 
@@ -109,7 +109,7 @@ def _redshift(settings: ServingSettings, request: BuildRequest) -> tuple[Outcome
             states = States(SERVING, BUILDING, public, request.partitions, whole=False)
             refuse_shrinkage(settings, run_query, states, dimensions_of(models.values()), request, unchanged)
             published = publish(settings, holder, relations_of(results), request.partitions)
-            departed = _told(find_departed(run_query, SERVING))
+            departed = _told(find_departed(run_query, SERVING)) + _added_facts(run_query)
         sales = f", in them {published.items:,} sales of {published.amount:,} USD,"
         return outcome, sales + _restated(published.restated, published.change) + departed
 
@@ -194,10 +194,22 @@ def _sales(file: Path, began: datetime) -> str:
             ).fetchone()
             restated, change = found or (0, None)
             departed = find_departed(lambda sql: connection.execute(sql).fetchall(), SERVING)
+            added = _added_facts(lambda sql: connection.execute(sql).fetchall())
         except duckdb.CatalogException:
             return ""
-    sales = f", in all {rows:,} sales of {amount or Decimal('0.00'):,} USD,"
+    sales = f", in all {rows:,} sales of {amount or Decimal('0.00'):,} USD,{added}"
     return sales + _restated(restated, change or Decimal("0.00")) + _told(departed)
+
+
+def _added_facts(run_query: Query) -> str:
+    """` and fact_tip 1,000 rows of 123.45,` for every fact beside the star's, as readers see it."""
+    phrases = []
+    for fact in facts_of(registry()):
+        if fact.name != FACT:
+            total = f"sum({identifier(fact.amount)})" if fact.amount else "null"
+            ((rows, amount),) = run_query(f"select count(*), {total} from {SERVING}.{identifier(fact.name)}")
+            phrases.append(f" and {fact.name} {rows:,} rows" + (f" of {amount:,}," if amount is not None else ","))
+    return "".join(phrases)
 
 
 def _told(departed: Departed) -> str:

@@ -20,9 +20,10 @@ from typing import Any
 
 import structlog
 
+from deftunes_contract.contract_files import SETTING
 from deftunes_contract.errors import UsageError
 from deftunes_serving.atomic_file import COPY_PREFIX
-from deftunes_serving.project import PARTS
+from deftunes_serving.project import PARTS, is_assembled
 
 SAY_EVERY_SECONDS = 3.0
 
@@ -82,9 +83,20 @@ class DbtProject:
         if which not in _PARSED or _PARSED[which][0] != state:
             began = time.monotonic()
             with _environment({**PARSE_ENV, **({"DEFTUNES_DBT_SCHEMA": schema} if schema else {})}):
-                _PARSED[which] = (state, self._invoke(None, "parse"))
+                _PARSED[which] = (state, self._parse())
             log.debug(f"parsed the dbt project in {time.monotonic() - began:.1f} s", project=str(self.folder))
         return _PARSED[which][1]
+
+    def _parse(self) -> Any:
+        """The manifest of the project's files. Raises UsageError when files that somebody added do not parse."""
+        from dbt_common.exceptions import DbtBaseException
+
+        try:
+            return self._invoke(None, "parse")
+        except DbtBaseException as error:
+            if not is_assembled(self.folder):
+                raise
+            raise UsageError(f"{SETTING}: the dbt project cannot be parsed: {' '.join(str(error).split())}") from None
 
     def _fingerprint(self) -> tuple[object, ...]:
         files = [self.folder / "dbt_project.yml"]
