@@ -17,7 +17,7 @@ from deftunes_contract.entity import QUARANTINE, Entity
 from deftunes_contract.normalise import LOWER_LETTERS, UPPER_LETTERS
 from deftunes_contract.registry import Registry, build_registry, packaged_contracts
 from deftunes_contract.settings import from_environment
-from deftunes_serving.lake_views import SCHEMA, sql_type
+from deftunes_serving.lake_views import SCHEMA, quoted, sql_type
 from deftunes_serving.settings import ProjectSettings
 
 HEAD = f"""\
@@ -40,7 +40,7 @@ MACRO = """\
 #}}
 
 {{#
-  A country's code as rule `{rule}` of users knows it, null for any other text. The transform has normalised it
+  A country's code as rule `{rule}` of {entity} knows it, null for any other text. The transform has normalised it
   already, but not in months that an earlier release published.
 #}}
 {{% macro known_country(column) -%}}
@@ -73,7 +73,7 @@ def generated_files(contracts: Registry, skip: Collection[str]) -> dict[str, str
     staging = "models/staging"
     files = {
         f"{staging}/sources.yml": to_yaml([contracts.entity(name) for name in contracts.tables]),
-        "macros/countries.sql": to_macro(contracts.entity("users")),
+        "macros/countries.sql": to_macro(contracts.entity("users")),  # dim_users of the packaged star is made of it
     }
     for entity in contracts.entities.values():
         if entity.serving_table:
@@ -107,10 +107,13 @@ def to_yaml(entities: Sequence[Entity]) -> str:
 def to_macro(users: Entity) -> str:
     """The macro that tells countries from other texts; they are few lines of SQL, and both targets read them."""
     (rule,) = (rule for rule in users.rules_of("allowed") if rule.column == "country_code")
-    codes = [f"'{code}'" for code in rule.parameters["values"]]
+    codes = [quoted(str(code)) for code in rule.parameters["values"]]
     rows = ",\n".join("        " + ", ".join(codes[first : first + 16]) for first in range(0, len(codes), 16))
     return MACRO.format(
-        rule=rule.id, spelled=f"translate(trim({{{{ column }}}}), '{LOWER_LETTERS}', '{UPPER_LETTERS}')", rows=rows
+        rule=rule.id,
+        entity=users.name,
+        spelled=f"translate(trim({{{{ column }}}}), '{LOWER_LETTERS}', '{UPPER_LETTERS}')",
+        rows=rows,
     )
 
 

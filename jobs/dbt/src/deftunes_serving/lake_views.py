@@ -49,11 +49,11 @@ def sql_type(iceberg_type: str) -> str:
 
 
 def attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings, database: str | None = None) -> None:
-    """Make schema `deftunes_transform` with one view per contract: users, sessions, songs, quarantine.
+    """Make schema `deftunes_transform` with one view per table of the contracts.
 
     A table that does not exist yet, or that has nothing on `main`, becomes a view without rows but with the
     contract's columns and types; an optional column that the contract has and the table never had is null. With
-    `database`, the schema goes into a new in-memory database of that name (`DATABASE.deftunes_transform.users`), so
+    `database`, the schema goes into a new in-memory database of that name (`DATABASE.deftunes_transform.TABLE`), so
     that the file that is open stays as it is. A connection that is open read-only cannot take views: open an in-
     memory one and ATTACH the file.
 
