@@ -36,6 +36,13 @@ _NDJSON = re.compile(r"application/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines|j
 """NDJSON has no registered type; these are the ones in use."""
 MEDIA_TYPES = {"json": ("application/json", _JSON), "ndjson": ("application/x-ndjson", _NDJSON)}
 """What is asked for, and the types that are accepted, by response format."""
+_SECRET_OF = {
+    "bearer": "token_file",
+    "api_key": "token_file",
+    "http_basic": "password_file",
+    "oauth2_client_credentials": "client_secret_file",
+}
+"""The setting that holds what each kind of auth sends."""
 _EMPTY = frozenset({204, 205})
 """No content (RFC 9110 15.3.5): how some APIs send an empty list."""
 
@@ -161,7 +168,7 @@ class HttpReply:
     def _advice(self, redirected: bool, code: int) -> str:
         settings, auth = self._origin.settings, self._origin.source.auth.type
         if code in (401, 403) and auth != "none":
-            return f"correct the secret that auth {auth} of server {self._origin.source.server} uses, or its rights"
+            return f"correct the secret in {settings.variable(_SECRET_OF[auth])}, or its rights"
         return f"correct {settings.variable('url')}{'' if redirected else ' or the API'}"
 
     @contextmanager

@@ -8,7 +8,6 @@ again from the first page (SourceError), then refused: what happens when records
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import httpx
@@ -17,6 +16,7 @@ import msgspec
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.http_source import CursorPaginator, PaginatorOptions, SinglePage
+from deftunes_contract.record_path import find_path
 from deftunes_extract.json_array import Record
 from deftunes_extract.paginator import Page
 from deftunes_extract.paging import claims_of_fields, claims_of_head, claims_of_last_page
@@ -58,9 +58,8 @@ class KeyReader:
     """The hash of a record's business key; of the whole record where it has none that can be read."""
 
     def __init__(self, entity: Entity) -> None:
-        names = {field.name for field in entity.record}
-        roots = [re.split(r"[.\[]", column.path or column.name)[0] for column in entity.columns if column.key]
-        keys = [root for root in dict.fromkeys(roots) if root in names]
+        paths = [find_path(entity, column) for column in entity.columns if column.key]
+        keys = list(dict.fromkeys(path.root for path in paths if path is not None and not path.in_item))
         self._decode = msgspec.json.Decoder(msgspec.defstruct("Key", [(name, msgspec.Raw) for name in keys])).decode
         self._keys = keys
 
