@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psycopg
 import pytest
 from killable import start_platform
 from pyspark.sql import SparkSession
@@ -82,6 +83,10 @@ class Platform:
         found = self.verify()
         assert found["reconciled"], [fault["sentence"] for fault in found["faults"]]
         return {name: found[name] for name in COMPARED}
+
+    def shop_database(self) -> psycopg.Connection[Any]:
+        """The shop's own database, as its reader."""
+        return psycopg.connect(self.shop.songs_dsn)
 
     def record(self) -> RunRecord:
         found = last_record(self.home)
