@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from contract_texts import parsed
 from pg_reader import JANUARY, reader
 from structlog.testing import capture_logs
 
-from deftunes_contract.allowances import Allowances
+from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
 from deftunes_contract.interval import Interval
 from deftunes_contract.object_store import LocalStore
+from deftunes_contract.receipt import Receipt
 from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_contract.settings import from_environment
 from deftunes_contract.stage_cli import run_stage
@@ -44,6 +46,18 @@ schema:
 """
 
 
+_TAIL = """\
+      - {name: ingest_on, logicalType: date, physicalType: date, required: true, partitioned: true}
+      - {name: processing_timestamp, logicalType: timestamp, physicalType: timestamp, required: true, tags: [audit]}
+    quality:
+      - {id: once, type: library, metric: duplicateValues, severity: quarantine, mustBe: 0,
+         arguments: {columns: [refund_id]}}
+      - {id: form, type: custom, engine: deftunes, implementation: {kind: conform}, severity: quarantine}
+      - {id: arrived, type: custom, engine: deftunes, implementation: {kind: arrived, minRows: 1}, severity: fail}
+      - {id: all, type: custom, engine: deftunes, implementation: {kind: reconcile}, severity: fail}
+"""
+
+
 def refunds(relation: dict[str, Any], columns: dict[str, str] | None = None, **facts: Any) -> Entity:
     """The contract of a flat entity `refunds` with these columns, read from a relation with these options."""
 
@@ -55,11 +69,12 @@ def refunds(relation: dict[str, Any], columns: dict[str, str] | None = None, **f
             lines.append(f'      - {{name: {name}, logicalType: {logical}, physicalType: "{kind}"{more}}}\n')
         return "".join(lines)
 
-    named = {"server": "books", "landingFormat": "pgcopy", "pipeline": "payments", "role": "fact"} | facts
+    named = {"server": "books", "landingFormat": "pgcopy", "pipeline": "payments"} | facts
+    named["role"] = "fact" if {"amount", "eventTime"} <= set(facts) else "reference"
     text = _HEAD
     text += "  - name: refunds\n    physicalName: refunds\n    logicalType: object\n    physicalType: table\n"
     text += f"    properties:\n{fields(table=True)}"
-    text += "      - {name: ingest_on, logicalType: date, physicalType: date, required: true, partitioned: true}\n"
+    text += _TAIL
     text += (
         f"  - name: refunds_record\n    logicalType: object\n    properties:\n{fields(table=False)}customProperties:\n"
     )
@@ -98,21 +113,37 @@ class Books:
         self.sql(f"INSERT INTO books.refunds VALUES ('{refund}', 'p', {amount}, '{at}', '{changed}')")
 
     def extract(
-        self, entity: Entity, interval: Interval = JANUARY, attempts: int = 3, source: Any = None, dsn: str = ""
+        self,
+        entity: Entity,
+        interval: Interval = JANUARY,
+        attempts: int = 3,
+        source: Any = None,
+        dsn: str = "",
+        allow: Allowances = NONE_ALLOWED,
     ) -> Any:
         """Land an interval; exit code and sentence as those of the command."""
 
         def run(_: Sequence[str]) -> str:
             settings = from_environment(ExtractSettings)
             retries = RetryPolicy(attempts, (SourceError,), deadline=Deadline(60), sleep=lambda _: time.sleep(0.1))
-            request = ExtractRequest(entity, interval, "manual", Allowances())
+            request = ExtractRequest(entity, interval, "manual", allow)
             found = source or reader(dsn or self.dsn, entity, interval)
             made = land(request, found, LocalStore(self.lake.root), settings, retries)
             return f"delivered {made.records}; {'; '.join(made.warnings)}"
 
         with capture_logs() as logs:
             code = run_stage("extract", run, [])
-        return code, str(logs[-1]["event"])
+        return code, str(logs[-1]["event"]) if logs else ""
+
+    def receipt(self, interval: Interval = JANUARY) -> Receipt:
+        """What was delivered."""
+        return Receipt.model_validate_json((self.folder(interval) / "_receipt.json").read_bytes())
+
+    def rows(self, interval: Interval = JANUARY) -> list[list[str]]:
+        """Fields of the landed rows, sorted."""
+        objects = (self.folder(interval) / o.name for o in self.receipt(interval).objects)
+        text = b"".join(gzip.decompress(path.read_bytes()) for path in objects)
+        return sorted(line.split("\t") for line in text.decode().splitlines())
 
     def folder(self, interval: Interval = JANUARY) -> Any:
         return self.lake.root / "landing_zone/books/refunds" / f"ingest_on={interval.ingest_on}"

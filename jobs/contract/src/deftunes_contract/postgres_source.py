@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -63,16 +64,27 @@ class Incremental(_Options):
     column: a timestamp, a timestamp with time zone, or a date; times without a zone are UTC. A fact takes its event
     time: it never changes, so the month is the same whenever it is read. A column that says when a row was last changed
     gives the rows that changed in the interval; read again later, rows that changed since are no longer among them.
-    lookback: an ISO 8601 duration (P1D, PT6H) for rows that become visible later than their time says.
+    lookback: an ISO 8601 duration (P1D, PT6H) for rows that become visible later than their time says. slice: how much
+    time is read at once (P1D); an extract that fails or is killed goes on with the slices that it lacks.
     """
 
     column: Identifier
     lookback: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(0)
+    slice: Annotated[timedelta, Field(ge=timedelta(hours=1))] | None = None
 
     def bounds(self, interval: Interval) -> tuple[datetime, datetime]:
         """First moment, and the first moment after, in UTC."""
         start, end = (datetime.combine(day, time(), UTC) for day in (interval.start, interval.end))
         return start - self.lookback, end
+
+    def slices(self, interval: Interval) -> list[tuple[datetime, datetime]]:
+        """The bounds of each slice, in order: together they are the interval's. One without `slice`."""
+        start, end = self.bounds(interval)
+        step = self.slice or end - start
+        cuts = [start]
+        while cuts[-1] < end:
+            cuts.append(min(cuts[-1] + step, end))
+        return list(pairwise(cuts))
 
 
 class PostgresSource(_Options):

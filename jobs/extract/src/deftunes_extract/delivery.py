@@ -10,16 +10,17 @@ objects looks again afterwards: if a rival's receipt has come to name one of the
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
-from deftunes_contract.errors import RetryableError, StageError
+from deftunes_contract.errors import DataRejected, RetryableError, StageError, UsageError
 from deftunes_contract.heartbeat import heartbeat
 from deftunes_contract.interval import Interval
 from deftunes_contract.layout import landing_path, receipt
@@ -30,8 +31,11 @@ from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_contract.store_errors import in_context, os_errors
 from deftunes_extract.part_writer import PartWriter
 from deftunes_extract.settings import ExtractSettings
-from deftunes_extract.source import LoadTotals, Source, SourceError
+from deftunes_extract.slices import SliceReceipts, read_slices
+from deftunes_extract.source import LoadTotals, Put, SlicedSource, Source, SourceError
 from deftunes_extract.volume_guard import check_row_count
+
+R = TypeVar("R")
 
 _SUFFIXES = {"jsonl": "jsonl.gz", "pgcopy": "copy.gz"}
 
@@ -59,31 +63,35 @@ def land(
     request: ExtractRequest, source: Source, store: ObjectStore, settings: ExtractSettings, retries: RetryPolicy
 ) -> Receipt:
     """Make one delivery and return its receipt. Raises StageError; the earlier delivery is intact then."""
-    uploaded: set[str] = set()
+    slices = SliceReceipts(store, request.folder)
     with _translate_storage_errors(store, request):
+        uploaded = slices.objects()
         replaced = _find_receipt(store, request, request.interval)
         before = _find_receipt(store, request, request.interval.previous)
 
         def attempt() -> Receipt:
-            objects, totals = _write_objects(request, source, store, settings, retries.deadline, uploaded)
+            objects, totals = _read(request, source, store, settings, retries.deadline, uploaded)
             check_row_count(
                 request.entity, request.interval, totals.records, source.name, (replaced, before), request.allowances
             )
             made = _build_receipt(request, settings.origin(request.entity.name, source.name), objects, totals)
             store.write(receipt(request.entity.landing_folder, request.interval.ingest_on), made.to_json())
             outdated = {o.name for o in replaced.objects} if replaced else set()
+            slices.clear()
             _delete_unreferenced(request, store, uploaded | outdated)
             return made
 
         try:
             return retries.call(str(request), attempt, partial(_give_up, request), structlog.get_logger("extract"))
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, DataRejected | UsageError):  # the next attempt will not go on with these slices
+                slices.clear()
             with suppress(SourceError):
                 _delete_unreferenced(request, store, uploaded)
             raise
 
 
-def _write_objects(
+def _read(
     request: ExtractRequest,
     source: Source,
     store: ObjectStore,
@@ -91,26 +99,29 @@ def _write_objects(
     deadline: Deadline,
     uploaded: set[str],
 ) -> tuple[tuple[LandedObject, ...], LoadTotals]:
-    """Read the source into objects on the store. Names of everything put there are added to `uploaded`."""
-    suffix = _SUFFIXES[request.entity.landing_format]
+    """Read the source into objects on the store, in slices where it has some."""
     speed = _Speed()
+
+    def write(read: Callable[[Put], R], first: int = 0) -> tuple[R, tuple[LandedObject, ...]]:
+        suffix = _SUFFIXES[request.entity.landing_format]
+        with PartWriter(store, request.folder, suffix, settings.part_bytes, settings.scratch, uploaded, first) as parts:
+
+            def put(lines: bytes, count: int) -> None:
+                parts.write(lines, count)
+                speed.bytes += len(lines)
+
+            return read(put), parts.close()
+
     log = structlog.get_logger("extract")
-    with (
-        heartbeat(log, f"reading {request}", announce=False, facts=speed.facts),
-        PartWriter(store, request.folder, suffix, settings.part_bytes, settings.scratch, uploaded) as parts,
-    ):
-
-        def put(lines: bytes, count: int) -> None:
-            parts.write(lines, count)
-            speed.bytes += len(lines)
-
-        totals = source.read(deadline, put)
-        objects = parts.close()
+    with heartbeat(log, f"reading {request}", announce=False, facts=speed.facts):
+        if isinstance(source, SlicedSource) and len(source.slices()) > 1:
+            plan = (source.name, request.entity.digest, request.entity.landing_format, settings.part_bytes)
+            objects, totals = read_slices(source, SliceReceipts(store, request.folder), plan, write, deadline)
+        else:
+            totals, objects = write(lambda put: source.read(deadline, put))
     landed = sum(o.records for o in objects)
     if landed != totals.records:
-        raise StageError(
-            f"{request}: counted {totals.records:,} records but landed {landed:,} lines; please report this"
-        )
+        raise StageError(f"{request}: counted {totals.records:,} records but landed {landed:,} lines; report this")
     return objects, totals
 
 
@@ -160,7 +171,8 @@ def _delete_unreferenced(request: ExtractRequest, store: ObjectStore, names: Col
     if not names:
         return
     try:
-        for name in sorted(set(names) - _referenced_objects(request, store)):
+        of_slices = SliceReceipts(store, request.folder).objects()
+        for name in sorted(set(names) - _referenced_objects(request, store) - of_slices):
             store.delete(f"{request.folder}/{name}")
         present = {path.rpartition("/")[2] for path in store.list(request.folder)}
         lost = _referenced_objects(request, store) - present

@@ -40,8 +40,16 @@ class PartWriter:
     """
 
     def __init__(
-        self, store: ObjectStore, folder: str, suffix: str, part_bytes: int, scratch: Path | None, uploaded: set[str]
+        self,
+        store: ObjectStore,
+        folder: str,
+        suffix: str,
+        part_bytes: int,
+        scratch: Path | None,
+        uploaded: set[str],
+        first: int = 0,
     ) -> None:
+        """`first` is the number of the first part."""
         self._store, self._folder, self._suffix, self._part_bytes = store, folder, suffix, part_bytes
         self._scratch = tempfile.TemporaryDirectory(prefix="deftunes-extract-", dir=scratch)
         self._queue = _Blocks(_WAITING)
@@ -52,7 +60,7 @@ class PartWriter:
         self._upload: Future[None] | None = None
         self._part: _Part | None = None
         self._objects: list[LandedObject] = []
-        self._uploaded = uploaded
+        self._uploaded, self._first = uploaded, first
 
     def __enter__(self) -> Self:
         self._worker.start()
@@ -123,7 +131,7 @@ class PartWriter:
         if self._part is None:
             return
         part, self._part = self._part, None
-        name = f"part-{len(self._objects):05d}-{part.finish()[:16]}.{self._suffix}"
+        name = f"part-{self._first + len(self._objects):05d}-{part.finish()[:16]}.{self._suffix}"
         self._objects.append(LandedObject(name=name, bytes=part.stored, sha256=part.finish(), records=part.lines))
         self._await_upload()  # at most one part is on its way while the next is written
         self._upload = self._uploader.submit(self._upload_part, name, Path(part.file.name))

@@ -103,7 +103,7 @@ def _timeout(dsn: Dsn, seconds: float) -> float:
 
 
 def _check_options(dsn: Dsn, options: dict[str, str]) -> None:
-    """Let libpq judge the options, on a port of ours. Raises UsageError that names who sets the wrong one."""
+    """Have libpq check the options, on a port of ours. Raises UsageError that names who sets the wrong one."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         here = {"host": "127.0.0.1", "hostaddr": "127.0.0.1", "port": str(listener.getsockname()[1])}
 

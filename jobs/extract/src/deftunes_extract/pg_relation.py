@@ -65,6 +65,10 @@ GROUP BY i.indexrelid
 """Columns of each index that makes them unique; not one of a condition, of expressions, or checked late."""
 
 
+Bounds = tuple[datetime, datetime]
+"""First moment, and the first moment after, in UTC."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the relation. shown: its type as people write it; base: the type below all domains."""
@@ -135,22 +139,33 @@ class Relation:
     def _base(self, name: str) -> str:
         return self._columns[name].base if name in self._columns else ""
 
-    def select(self) -> sql.Composed:
-        """The rows of the interval, with the fields of the contract in its order."""
-        wanted = sql.SQL(", ").join(self._value(self.source.column_of(field.name)) for field in self.entity.record)
-        return sql.SQL("SELECT {} FROM {}{}").format(wanted, self.identifier, self.condition())
+    def _fields(self) -> sql.Composed:
+        """The fields of the contract in its order."""
+        return sql.SQL(", ").join(self._value(self.source.column_of(field.name)) for field in self.entity.record)
 
-    def condition(self, *more: sql.Composable) -> sql.Composable:
-        """` WHERE …` of the contract and the interval; empty when all rows are wanted."""
-        parts = [*more]
+    def select(self, bounds: Bounds | None = None) -> sql.Composed:
+        """The rows of the interval, or of a slice."""
+        return sql.SQL("SELECT {} FROM {}{}").format(self._fields(), self.identifier, self.condition(bounds))
+
+    def fingerprint(self, cursor: psycopg.Cursor, bounds: Bounds) -> tuple[int, str]:
+        """Number of the rows of a slice, and a hash of their set, made by the server."""
+        query = sql.SQL("SELECT count(*), sum(hashtextextended(ROW({})::text, 0)) FROM {}{}").format(
+            self._fields(), self.identifier, self.condition(bounds)
+        )
+        count, total = cursor.execute(query).fetchone() or (0, None)
+        return count, f"{count}:{total or 0}"
+
+    def condition(self, bounds: Bounds | None = None) -> sql.Composable:
+        """` WHERE …` of the contract and the interval, or a slice of it; empty when all rows are wanted."""
+        parts: list[sql.Composable] = []
         if self.source.where:
             parts.append(sql.SQL("({})").format(sql.SQL(self.source.where)))
         if self.source.incremental:
-            parts.append(self._increment(self.source.incremental))
+            parts.append(self._increment(self.source.incremental, bounds))
         return sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(parts)) if parts else sql.SQL("")
 
-    def _increment(self, increment: Incremental) -> sql.Composed:
-        start, end = increment.bounds(self._interval)
+    def _increment(self, increment: Incremental, bounds: Bounds | None) -> sql.Composed:
+        start, end = bounds or increment.bounds(self._interval)
         values: Sequence[date] = (start, end)
         if (base := self._base(increment.column)) == "timestamp":
             values = [bound.replace(tzinfo=None) for bound in (start, end)]

@@ -2,7 +2,7 @@
 
 columns compared with the contract ─► money, times, key measured ─► COPY (SELECT …) TO STDOUT; in one snapshot
 
-The server ends a copy with the number of rows it has sent; a delivery of any other number is not signed for. (A
+The server ends a copy with the number of rows it has sent; a delivery of any other number is refused. (A
 count(*) of the same snapshot would tell the same and cost a tenth of the copy.)
 
 COPY gives rows in the relation's physical order. It is not sorted: that would cost more than the copy, and every later
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 import psycopg
 import psycopg.errors
@@ -27,7 +28,7 @@ from deftunes_contract.retry import Deadline
 from deftunes_extract.dsn import Dsn
 from deftunes_extract.pg_connect import connect, is_temporary
 from deftunes_extract.pg_copy import read_batches, rows_sent
-from deftunes_extract.pg_relation import Relation
+from deftunes_extract.pg_relation import Bounds, Measures, Relation
 from deftunes_extract.postgres_settings import PostgresServerSettings
 from deftunes_extract.source import LoadTotals, Put, SourceError
 
@@ -45,6 +46,7 @@ class PostgresReader:
         assert isinstance(entity.source, PostgresSource)
         self._settings, self._entity, self._interval, self._source = settings, entity, interval, entity.source
         self._copied: int | None = None
+        self._copying: Bounds | None = None
         self.name = f"{self._dsn.display} {self._source.name}"
 
     @property
@@ -56,25 +58,58 @@ class PostgresReader:
 
     def read(self, deadline: Deadline, put: Put) -> LoadTotals:
         """Put all rows of the interval. Raises SourceError, UsageError, DataRejected or (time is up) RetryableError."""
-        deadline.check(self.name)
-        self._copied = None
-        relation = Relation(self._entity, self._source, self._interval)
-        with self._translate_errors(relation, deadline), self._connect(deadline) as cursor:
-            _prepare(cursor, deadline)
+        with self._snapshot(deadline) as (cursor, relation):
             warnings = relation.inspect(cursor)
             measures = relation.measure(cursor)
-            found, sent = self._copy(cursor, relation, deadline, put)
-        for counted, how in ((sent, "sent"), (measures.rows, "counted")):
-            if counted not in (found, None):
-                raise SourceError(f"{self.name}: the server has {how} {counted:,} rows, but {found:,} arrived")
+            records = self._copy(cursor, relation, None, deadline, put)
+        if measures.rows not in (records, None):
+            raise SourceError(f"{self.name}: the server has counted {measures.rows:,} rows, but {records:,} arrived")
+        return self._totals(records, measures, warnings)
+
+    def slices(self) -> list[str]:
+        """See SlicedSource; slices are ranges of the increment's column."""
+        return [f"{start:%Y-%m-%dT%H:%M}" for start, _ in self._bounds]
+
+    def read_slice(self, number: int, deadline: Deadline, put: Put) -> tuple[int, str]:
+        """See SlicedSource. The fingerprint is taken in the snapshot that is copied."""
+        bounds = self._bounds[number]
+        with self._snapshot(deadline) as (cursor, relation):
+            relation.inspect(cursor)
+            _, fingerprint = relation.fingerprint(cursor, bounds)
+            return self._copy(cursor, relation, bounds, deadline, put), fingerprint
+
+    def summary(self, deadline: Deadline) -> tuple[LoadTotals, list[str]]:
+        """See SlicedSource."""
+        with self._snapshot(deadline) as (cursor, relation):
+            warnings = relation.inspect(cursor)
+            measures = relation.measure(cursor)
+            found = [relation.fingerprint(cursor, bounds) for bounds in self._bounds]
+        return self._totals(sum(count for count, _ in found), measures, warnings), [text for _, text in found]
+
+    @property
+    def _bounds(self) -> list[tuple[datetime, datetime]]:
+        increment = self._source.incremental
+        return increment.slices(self._interval) if increment else []
+
+    def _totals(self, records: int, measures: Measures, warnings: tuple[str, ...]) -> LoadTotals:
         return LoadTotals(
-            records=found,
-            units=found,
+            records=records,
+            units=records,
             amount=measures.amount,
             min_time=measures.min_time,
             max_time=measures.max_time,
             warnings=(*warnings, *measures.warnings),
         )
+
+    @contextmanager
+    def _snapshot(self, deadline: Deadline) -> Iterator[tuple[psycopg.Cursor, Relation]]:
+        """A transaction in which the relation is the same for every query."""
+        deadline.check(self.name)
+        self._copied = None
+        relation = Relation(self._entity, self._source, self._interval)
+        with self._translate_errors(relation, deadline), self._connect(deadline) as cursor:
+            _prepare(cursor, deadline)
+            yield cursor, relation
 
     @contextmanager
     def _connect(self, deadline: Deadline) -> Iterator[psycopg.Cursor]:
@@ -88,20 +123,26 @@ class PostgresReader:
             # no good-bye that waits: after a fault in the middle of a copy, psycopg would read it to its end
             connection.pgconn.finish()
 
-    def _copy(self, cursor: psycopg.Cursor, relation: Relation, deadline: Deadline, put: Put) -> tuple[int, int]:
-        """Copy the rows out; the number that arrived, and that the server says it has sent."""
-        query = sql.SQL("COPY ({}) TO STDOUT").format(relation.select())
+    def _copy(
+        self, cursor: psycopg.Cursor, relation: Relation, bounds: Bounds | None, deadline: Deadline, put: Put
+    ) -> int:
+        """Copy the rows out; their number. Raises SourceError when it is not the one that the server has sent."""
+        query = sql.SQL("COPY ({}) TO STDOUT").format(relation.select(bounds))
         connection = cursor.connection.pgconn
         rows = self._copied = 0
+        self._copying = bounds
         with cursor.copy(query):
             try:
                 for batch in read_batches(connection, deadline, self._settings.timeout, self.name):
                     rows = self._copied = rows + len(batch)
                     put(b"".join(batch), len(batch))
-                return rows, rows_sent(connection)
+                sent = rows_sent(connection)
             except BaseException:
                 connection.finish()  # or psycopg would read the copy to its end before it lets go
                 raise
+        if rows != sent:
+            raise SourceError(f"{self.name}: the server has sent {sent:,} rows, but {rows:,} arrived")
+        return rows
 
     def _next_row(self, relation: Relation, deadline: Deadline) -> str:
         """Which row comes after those that arrived, by its place and its key; empty when that cannot be found out."""
@@ -111,7 +152,7 @@ class PostgresReader:
         for place in (sql.SQL("ctid::text"), sql.SQL("NULL::text")):  # a view has no ctid
             query = sql.SQL(
                 "SELECT {}, encode(convert_to({}::text, getdatabaseencoding()), 'escape') FROM {}{} OFFSET {} LIMIT 1"
-            ).format(place, sql.Identifier(key), relation.identifier, relation.condition(), self._copied)
+            ).format(place, sql.Identifier(key), relation.identifier, relation.condition(self._copying), self._copied)
             with suppress(psycopg.Error, StageError, SourceError), self._connect(deadline) as cursor:
                 _prepare(cursor, deadline)
                 cursor.execute("SET LOCAL client_encoding = SQL_ASCII")

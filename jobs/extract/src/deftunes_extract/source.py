@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deftunes_contract.errors import RetryableError, StageError
 from deftunes_contract.redaction import printable, redact
@@ -48,3 +48,20 @@ class Source(Protocol):
 
     def read(self, deadline: Deadline, put: Put) -> LoadTotals:
         """Put everything, in blocks of whole lines; may be called again after a SourceError."""
+
+
+@runtime_checkable
+class SlicedSource(Source, Protocol):
+    """A source that can be read in slices, each by itself. Together they are what `read` puts.
+
+    A fingerprint stands for the records that the source holds of a slice: equal fingerprints, equal records.
+    """
+
+    def slices(self) -> Sequence[str]:
+        """A name of each slice, in order; fewer than two: it is not read in slices."""
+
+    def read_slice(self, number: int, deadline: Deadline, put: Put) -> tuple[int, str]:
+        """Put one slice, as `read` does; the number of its records and its fingerprint."""
+
+    def summary(self, deadline: Deadline) -> tuple[LoadTotals, Sequence[str]]:
+        """Totals of all slices and the fingerprint of each, as the source holds them now, at one moment."""
