@@ -18,7 +18,7 @@ from deftunes_contract.retry import Deadline
 from deftunes_extract.source import LoadTotals, Put
 
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deftunes-extract'"
-RELATION = {"incremental": {"column": "refunded_at", "slice": "P7D"}}
+RELATION = {"incremental": {"column": "refunded_at", "slice_days": 7}}
 SLICES = 5
 
 

@@ -64,13 +64,13 @@ class Incremental(_Options):
     column: a timestamp, a timestamp with time zone, or a date; times without a zone are UTC. A fact takes its event
     time: it never changes, so the month is the same whenever it is read. A column that says when a row was last changed
     gives the rows that changed in the interval; read again later, rows that changed since are no longer among them.
-    lookback: an ISO 8601 duration (P1D, PT6H) for rows that become visible later than their time says. slice: how much
-    time is read at once (P1D); an extract that fails or is killed goes on with the slices that it lacks.
+    lookback: an ISO 8601 duration (P1D, PT6H) for rows that become visible later than their time says. slice_days:
+    how many days are read at once; an extract that fails or is killed goes on with the slices that it lacks.
     """
 
     column: Identifier
     lookback: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(0)
-    slice: Annotated[timedelta, Field(ge=timedelta(hours=1))] | None = None
+    slice_days: int | None = Field(None, ge=1)
 
     def bounds(self, interval: Interval) -> tuple[datetime, datetime]:
         """First moment, and the first moment after, in UTC."""
@@ -78,9 +78,9 @@ class Incremental(_Options):
         return start - self.lookback, end
 
     def slices(self, interval: Interval) -> list[tuple[datetime, datetime]]:
-        """The bounds of each slice, in order: together they are the interval's. One without `slice`."""
+        """The bounds of each slice, in order: together they are the interval's. One without `slice_days`."""
         start, end = self.bounds(interval)
-        step = self.slice or end - start
+        step = timedelta(days=self.slice_days) if self.slice_days else end - start
         cuts = [start]
         while cuts[-1] < end:
             cuts.append(min(cuts[-1] + step, end))
