@@ -6,6 +6,7 @@
 | quality   |              | read           | write   | read  |             |             |
 | lake      |              | replace        | read    | write |             |             |
 | dbt       |              | read           |         | read  | credentials |             |
+| verify    | read         | read           |         | read  | credentials |             |
 | spectrum  |              | read           |         | read  |             |             |
 | airflow   |              |                |         |       |             | write       |
 
@@ -20,7 +21,7 @@ from typing import Any
 
 Statement = dict[str, Any]
 
-STAGES = ("extract", "transform", "quality", "lake", "dbt")
+STAGES = ("extract", "transform", "quality", "lake", "dbt", "verify")
 """Stages with an identity of their own, each named like its service account."""
 
 LANDING, TABLES, REPORTS, LOGS = "landing_zone", "transform_zone", "quality", "airflow"
@@ -123,17 +124,26 @@ def _spectrum(stores: ResourceArns) -> list[Statement]:
 
 
 def _dbt(stores: ResourceArns) -> list[Statement]:
-    login = (
+    return [
+        *_objects(stores.lake, TABLES),
+        _glue(stores, _READ_TABLES),
+        _login(stores),
+        *_key(stores),
+    ]
+
+
+def _verify(stores: ResourceArns) -> list[Statement]:
+    """Every hop, to count it again; nothing may be written."""
+    return [*_objects(stores.lake, LANDING), *_dbt(stores)]
+
+
+def _login(stores: ResourceArns) -> Statement:
+    actions = (
         ("redshift-serverless:GetCredentials", "redshift-serverless:GetWorkgroup")
         if stores.is_serverless
         else ("redshift:GetClusterCredentialsWithIAM",)
     )
-    return [
-        *_objects(stores.lake, TABLES),
-        _glue(stores, _READ_TABLES),
-        {"Sid": "Warehouse", "Effect": "Allow", "Action": list(login), "Resource": stores.warehouse},
-        *_key(stores),
-    ]
+    return {"Sid": "Warehouse", "Effect": "Allow", "Action": list(actions), "Resource": stores.warehouse}
 
 
 def _airflow(stores: ResourceArns) -> list[Statement]:
@@ -147,6 +157,7 @@ _STATEMENTS = {
     "quality": _quality,
     "lake": _lake,
     "dbt": _dbt,
+    "verify": _verify,
     "spectrum": _spectrum,
     "airflow": _airflow,
 }

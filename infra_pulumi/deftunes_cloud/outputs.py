@@ -54,8 +54,9 @@ def export(
             "cluster": warehouse.cluster,
             "spectrum_role": warehouse.spectrum_role_arn,
             "admin_secret": warehouse.admin_secret_arn,
-            # the account that Redshift makes for a role that asks it for credentials
+            # the accounts that Redshift makes for roles that ask it for credentials
             "login": pulumi.Output.concat("IAMR:", identities.role_names["dbt"]),
+            "verify_login": pulumi.Output.concat("IAMR:", identities.role_names["verify"]),
         },
         "airflow_database": {
             "host": database.address,

@@ -14,7 +14,7 @@ from deftunes_cloud.grants import ResourceArns, document
 
 REGION, ACCOUNT, DATABASE = "eu-west-1", "123456789012", "deftunes_dev_transform"
 GLUE = f"arn:aws:glue:{REGION}:{ACCOUNT}"
-ROLES = ("extract", "transform", "quality", "lake", "dbt", "airflow")
+ROLES = ("extract", "transform", "quality", "lake", "dbt", "verify", "airflow")
 
 
 @pytest.fixture(scope="module")

@@ -47,13 +47,14 @@ SEES = {
     "quality": {"transform_zone", "quality"},
     "lake": {"transform_zone", "quality"},
     "dbt": {"transform_zone"},
+    "verify": {"landing_zone", "transform_zone"},
     "spectrum": {"transform_zone"},
     "airflow": set(),
 }
 """Prefixes that a role may read and list."""
 OWNS = {"extract": "landing_zone", "transform": "transform_zone", "quality": "quality", "lake": "transform_zone"}
 """The one store that a role may write; the others write none of the lake."""
-READS_CATALOG = {"transform", "quality", "lake", "dbt", "spectrum"}
+READS_CATALOG = {"transform", "quality", "lake", "dbt", "verify", "spectrum"}
 WRITES_CATALOG = {"transform", "lake"}
 """Stages that commit to tables. None may drop one, and none makes the database: that is the program's."""
 
@@ -174,7 +175,7 @@ def of_services(role: str) -> Iterator[Call]:
     yield from (Call("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/deftunes-dev-{other}") for other in ROLES)
     secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:deftunes-dev/songs-dsn-AbCdEf"
     yield from (Call("secretsmanager:GetSecretValue", secret), Call("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/x"))
-    if role != "dbt":
+    if role not in {"dbt", "verify"}:
         yield from (Call("redshift-serverless:GetCredentials", WORKGROUP),)
         yield Call("redshift:GetClusterCredentialsWithIAM", CLUSTER)
 
@@ -224,15 +225,16 @@ def test_a_role_may_not_do_anything_else(role: str, kind: str) -> None:
     assert [str(call) for call in asked if is_allowed(role, call, kind)] == []
 
 
-def test_dbt_logs_in_to_its_warehouse_only() -> None:
+@pytest.mark.parametrize("role", ["dbt", "verify"])
+def test_serving_logs_in_to_its_warehouse_only(role: str) -> None:
     serverless = [Call(f"redshift-serverless:{name}", WORKGROUP) for name in ("GetCredentials", "GetWorkgroup")]
     cluster = Call("redshift:GetClusterCredentialsWithIAM", CLUSTER)
-    assert [is_allowed("dbt", call) for call in (*serverless, cluster)] == [True, True, False]
-    assert [is_allowed("dbt", call, "cluster") for call in (*serverless, cluster)] == [False, False, True]
-    assert not is_allowed("dbt", Call("redshift-serverless:GetCredentials", WORKGROUP.replace("1111", "9999")))
+    assert [is_allowed(role, call) for call in (*serverless, cluster)] == [True, True, False]
+    assert [is_allowed(role, call, "cluster") for call in (*serverless, cluster)] == [False, False, True]
+    assert not is_allowed(role, Call("redshift-serverless:GetCredentials", WORKGROUP.replace("1111", "9999")))
     # an account in the database by name: dbt has its role's own, and may not become the administrator
     account = CLUSTER.replace("dbname:deftunes-dev/deftunes", "dbuser:deftunes-dev/deftunes_admin")
-    assert not is_allowed("dbt", Call("redshift:GetClusterCredentials", account), "cluster")
+    assert not is_allowed(role, Call("redshift:GetClusterCredentials", account), "cluster")
 
 
 def test_no_statement_of_any_role_is_about_everything() -> None:

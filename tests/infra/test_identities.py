@@ -70,7 +70,15 @@ def test_every_pod_that_needs_aws_has_a_role_and_only_its_own(identities: Built)
     assert set(given) == {f"deftunes-music-{component}" for component in placed - WITHOUT_ROLE}
     assert {made["namespace"] for made in ours} == {"music"}
     sharing = {role: {who for who, its in given.items() if its == role} for role in given.values()}
-    assert sorted(len(who) for who in sharing.values()) == [1, 1, 1, 1, 2, 3]  # driver with executor; Airflow's three
+    assert sorted(len(who) for who in sharing.values()) == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        2,
+        3,
+    ]  # driver with executor; Airflow's three
     assert len(sharing) == len(grants.STAGES) + 1
 
 

@@ -48,6 +48,7 @@ TOLD: dict[str, Any] = {
         "spectrum_role": "arn:aws:iam::1:role/spectrum",
         "admin_secret": "the-warehouse-admin",
         "login": "IAMR:the-dbt-role",
+        "verify_login": "IAMR:the-verify-role",
     },
     "airflow_database": {"host": "postgres.example", "port": 5433, "name": "metadata", "admin_secret": "the-pg-admin"},
     "networks": {

@@ -98,6 +98,7 @@ def test_a_bad_month_closes_the_gate_and_changes_nothing(refused: dict[str, Any]
         "quality_sessions": "failed",
         "publish": "upstream_failed",
         "dbt": "upstream_failed",
+        "verify": "upstream_failed",
     }
     assert tasks["quality_sessions"]["try_number"] == 1, "refused data is not tried again"
     shown = {key: refused["before"][key] for key in ("items", "total_sales", "sales", "tables")}

@@ -36,7 +36,10 @@ class Images(OutputModel):
 
 
 class Redshift(OutputModel):
-    """The warehouse; one of workgroup and cluster is empty. `login` is the database account of dbt's role."""
+    """The warehouse; one of workgroup and cluster is empty.
+
+    `login` is the database account of dbt's role, `verify_login` that of verify's: empty where a stack is older.
+    """
 
     host: str
     port: int
@@ -46,6 +49,7 @@ class Redshift(OutputModel):
     spectrum_role: str
     admin_secret: str
     login: str
+    verify_login: str = ""
 
 
 class AirflowDatabase(OutputModel):

@@ -19,7 +19,7 @@ CREDENTIALS, AIRFLOW = "deftunes-credentials", "deftunes-airflow"
 POD_IDENTITY = {"cidr": "169.254.170.23/32", "ports": [80]}
 """EKS Pod Identity's agent on every node (https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html)."""
 
-DRIVERS = ("extract", "transform", "quality", "lake", "dbt")
+DRIVERS = ("extract", "transform", "quality", "lake", "dbt", "verify")
 AIRFLOW_PODS = ("api-server", "scheduler", "dag-processor", "triggerer", "setup")
 
 
@@ -126,5 +126,6 @@ helm upgrade --install {release.name} charts/deftunes --namespace {release.names
   --values THIS --values YOURS
 
 Airflow's database: {database.host}:{database.port}/{database.name}, administrator in {database.admin_secret}
-Redshift: dbt logs in as "{redshift.login}", administrator in {redshift.admin_secret}
+Redshift: dbt logs in as "{redshift.login}", verify as "{redshift.verify_login}",
+  administrator in {redshift.admin_secret}
 """
