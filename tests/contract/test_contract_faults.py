@@ -126,7 +126,7 @@ def _paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
 
 @pytest.mark.parametrize("odd", [None, 5, ["odd"], {"odd": 1}], ids=repr)
 def test_no_odd_value_anywhere_is_an_error_of_the_parser(odd: object) -> None:
-    """Every value of a contract is put in the place of another kind: a problem with a line, or nothing, never a trace."""
+    """Every value of a contract is put in the place of another kind: a problem with a line or nothing."""
     for path in _paths(yaml.safe_load(PAYMENTS))[1:]:
         value = holder = yaml.safe_load(PAYMENTS)
         for step in path[:-1]:
