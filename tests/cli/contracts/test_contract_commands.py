@@ -71,3 +71,25 @@ def test_an_overlay_shows_in_the_contract_and_in_its_digest(tmp_path: Path, caps
 def test_wrong_words_end_with_2(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["contract", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_change_is_shown_with_its_impact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder, text in ((before, PAYMENTS), (after, changed("max: 500", "max: 50"))):
+        folder.mkdir()
+        (folder / "payments.yaml").write_text(text, encoding="utf-8")
+    (after / "small-shop.yaml").write_text(OVERLAY, encoding="utf-8")
+    assert main(["contract", "diff", str(before), str(after)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("restating  payments: rule amount_range: max tightened: 500 → 50 (")
+    assert (
+        second
+        == f"compatible sessions: rule currency_known: values loosened: USD → USD, EUR ({after}/small-shop.yaml:4)"
+    )
+    monkeypatch.setenv("DEFTUNES_CONTRACTS", str(after))
+    assert main(["contract", "diff", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["impact"] == "compatible"
+    assert found["changes"][0]["what"] == "entity added"

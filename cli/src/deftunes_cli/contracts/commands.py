@@ -1,7 +1,8 @@
-"""`deftunes contract show|check` and `deftunes new entity`: parses or asks, calls one function, prints the result.
+"""`deftunes contract show|check|diff` and `deftunes new entity`: parses or asks, calls one function, prints the result.
 
 deftunes contract check contracts
 deftunes contract show sessions
+deftunes contract diff contracts
 deftunes new entity payments --server ledger --kind http --place payments --key id --time paid_at --amount amount
 """
 
@@ -15,9 +16,11 @@ from typing import Annotated
 
 import typer
 
-from deftunes_cli.contracts.effective import check_contracts, effective_contract, summary
+from deftunes_cli.contracts.effective import check_contracts, differences, effective_contract, summary
 from deftunes_cli.contracts.new_entity import Auth, Kind, NewEntity, NewField, next_steps, write_entity
 from deftunes_cli.terminal import plain
+from deftunes_contract.contract_diff import as_json as to_json
+from deftunes_contract.contract_diff import as_text
 from deftunes_contract.contract_files import SETTING
 from deftunes_contract.entity import Role
 from deftunes_contract.errors import ExitCode, UsageError
@@ -66,6 +69,26 @@ def check(place: Place = "", as_json: Json = False) -> None:
         _write("\n".join(map(str, problems)))
     if found is None:
         raise typer.Exit(ExitCode.USAGE)
+
+
+@contract.command(
+    epilog="Examples: deftunes contract diff contracts · deftunes contract diff contracts new-contracts --json"
+)
+def diff(
+    before: Annotated[
+        str,
+        typer.Argument(metavar="BEFORE", help="Folder or s3://bucket/prefix, compared with the packaged contracts."),
+    ] = "",
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="With it, BEFORE is compared with this place.")] = "",
+    as_json: Json = False,
+) -> None:
+    """What changes, and whether it is compatible, restating or breaking; no source or lake is read.
+
+    One place is compared with the packaged contracts; without any, it is DEFTUNES_CONTRACTS.
+    """
+    old, new = (before, after) if after else ("", before or os.environ.get(SETTING, ""))
+    found = differences(old, new)
+    _write(to_json(found) if as_json else as_text(found))
 
 
 def _write(text: str) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
-import yaml
-
+from deftunes_contract.contract_diff import ContractState, Difference, diff_contracts
 from deftunes_contract.contract_files import added_files, packaged_contracts
+from deftunes_contract.contract_report import annotated_yaml
 from deftunes_contract.contract_set import read_documents
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import UsageError
 from deftunes_contract.registry import Registry, build_registry, join
-from deftunes_contract.yaml_document import Problem
+from deftunes_contract.yaml_document import Problem, YamlDocument
 
 
 @dataclass(frozen=True)
@@ -21,19 +20,19 @@ class EffectiveContract:
     """One entity with the contract it is made of, overlays applied."""
 
     entity: Entity
-    document: dict[str, Any]
+    document: YamlDocument
 
     def to_json(self) -> str:
         """For programs."""
         one = self.entity
         facts = {"entity": one.name, "file": one.file, "overlay": one.overlay, "digest": one.digest}
-        return json.dumps({**facts, "contract": self.document}, indent=2, ensure_ascii=False, default=str)
+        return json.dumps({**facts, "contract": self.document.value}, indent=2, ensure_ascii=False, default=str)
 
     def to_yaml(self) -> str:
-        """For people: where it comes from, then the contract."""
+        """For people: where it comes from, then the contract; beside an overlaid value, its line and what was there."""
         overlay = f"\n# overlay  {self.entity.overlay}" if self.entity.overlay else ""
         head = f"# contract {self.entity.file}{overlay}\n# digest   {self.entity.digest}\n"
-        return head + yaml.safe_dump(self.document, sort_keys=False, allow_unicode=True, width=120)
+        return head + annotated_yaml(self.document)
 
 
 def check_contracts(place: str) -> tuple[Registry | None, list[Problem]]:
@@ -46,12 +45,24 @@ def check_contracts(place: str) -> tuple[Registry | None, list[Problem]]:
 
 def effective_contract(name: str, place: str) -> EffectiveContract:
     """The contract of an entity. Raises UsageError for contracts with faults, and for an unknown name."""
+    found, documents = _state(place)
+    return EffectiveContract(found.entity(name), documents[name])
+
+
+def differences(before: str, after: str) -> tuple[Difference, ...]:
+    """What changes from the contracts with one place to those with another; an empty place is the packaged ones alone.
+
+    Raises UsageError for contracts with faults.
+    """
+    return diff_contracts(ContractState(*_state(before)), ContractState(*_state(after)))
+
+
+def _state(place: str) -> tuple[Registry, dict[str, YamlDocument]]:
     packaged, added = packaged_contracts(), added_files(place, ".yaml")
     found, problems = build_registry(packaged, added)
     if found is None:
         raise UsageError(f"expected contracts without faults, found {len(problems)}: {join(problems)}")
-    documents, _ = read_documents(packaged, added)
-    return EffectiveContract(found.entity(name), documents[name].value)
+    return found, read_documents(packaged, added)[0]
 
 
 def summary(found: Registry) -> str:
