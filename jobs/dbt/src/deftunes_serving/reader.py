@@ -101,8 +101,16 @@ class ServingReader:
         names, rows = self.select(select)
         columns = zip(*rows, strict=True) if rows else ([] for _ in names)
         with duckdb.connect() as connection:
-            connection.register("copied", pa.table(dict(zip(names, map(list, columns), strict=True))))
+            connection.register("copied", pa.table({n: _array(list(c)) for n, c in zip(names, columns, strict=True)}))
             yield connection, "copied"
+
+
+def _array(values: list[Any]) -> Any:
+    """A column; money with all digits before the point, because DuckDB prints a narrow decimal without its zero."""
+    import pyarrow as pa
+
+    scales = [-int(value.as_tuple().exponent) for value in values if isinstance(value, Decimal)]
+    return pa.array(values, pa.decimal128(38, max(0, *scales)) if scales else None)
 
 
 @contextmanager
