@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from paged_server import PAGINATORS, PagedServer
+from paged_server import PAGINATORS, Answer, PagedServer
 
 from deftunes_contract.http_source import http_source
 from deftunes_contract.settings import from_environment
@@ -244,7 +244,15 @@ def test_a_key_that_the_next_url_repeats_is_neither_shown_nor_sent_twice(
 ) -> None:
     server = paged.server(style, users)
     Guard(server)
-    assert paged.extract(server, auth=AUTHS["key in the query"]).code == 0
+
+    def fault(answer: Answer) -> None:
+        answer.status = 503 if answer.attempt == 1 else 200
+
+    server.fault = fault
+    outcome = paged.extract(server, auth=AUTHS["key in the query"])
+    assert outcome.code == 0, outcome.said
+    assert "page 3" in outcome.log
+    assert "shop=" not in outcome.log
     assert all(asked.count("shop=") == 1 for asked in server.requests)
     assert SECRET not in paged.lake.receipt("users").source
 

@@ -114,7 +114,8 @@ class HttpApiSource:
                 metrics.merge(page_metrics)
                 spool.release(put)
             came = page.came
-            url = next_url(paginator, page, self._client.is_same_origin)
+            following = next_url(paginator, page, self._client.is_same_origin)
+            url = following and self._client.without_secret(following)
         checks.at_end(page)
 
     def _read_page(
