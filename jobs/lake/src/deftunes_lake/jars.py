@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -21,12 +20,11 @@ import structlog
 
 from deftunes_contract.atomic_file import AtomicFile
 from deftunes_contract.errors import DataRejected, RetryableError, UsageError
+from deftunes_contract.heartbeat import heartbeat
 
 CHUNK = 1 << 20
 TIMEOUT = 60
 """Seconds without a byte after which a download is given up."""
-PROGRESS = 3.0
-"""Seconds between two progress lines."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +108,18 @@ def _fetch(jar: Jar, url: str, file: Path) -> int:
 
 
 def _download(jar: Jar, url: str, writing: BinaryIO) -> int:
-    log = structlog.get_logger("jars")
-    size, told = 0, time.monotonic()
+    size, progress = 0, {"done": "0 %"}
     try:
         # create_default_context trusts the system's authorities and honours SSL_CERT_FILE
-        with urllib.request.urlopen(url, timeout=TIMEOUT, context=ssl.create_default_context()) as reply:
+        with (
+            urllib.request.urlopen(url, timeout=TIMEOUT, context=ssl.create_default_context()) as reply,
+            heartbeat(structlog.get_logger("jars"), f"fetching {jar.file_name}", facts=lambda: progress),
+        ):
             total = int(reply.headers.get("Content-Length") or 0)
-            log.info(f"fetching {jar.file_name}", megabytes=round(total / 1e6, 1))
             while chunk := reply.read(CHUNK):
                 writing.write(chunk)
                 size += len(chunk)
-                if time.monotonic() - told > PROGRESS:
-                    told = time.monotonic()
-                    log.info(f"fetching {jar.file_name}", done=f"{100 * size // max(total, 1)} %")
+                progress["done"] = f"{100 * size // total} %" if total else f"{size / 1e6:.0f} MB"
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):
             raise UsageError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import IO, Any
 import structlog
 
 from deftunes_contract.entity import Entity
+from deftunes_contract.heartbeat import heartbeat
 from deftunes_contract.landed_record import RecordMeasure
 from deftunes_contract.layout import landing_path
 from deftunes_contract.object_store import ObjectStore
@@ -28,8 +28,6 @@ from deftunes_contract.store_errors import ObjectNotFound
 from deftunes_serving.verify.model import Discrepancy, Figures
 
 _CHUNK = 1 << 20
-_SAY_EVERY = 5.0
-"""Seconds between two lines of progress."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,15 @@ def recount_landing(store: ObjectStore, entity: Entity, receipt: Receipt) -> Rec
     """Read every object that the receipt names, once, and count records, units and cents."""
     tally = _Tally(entity)
     folder = landing_path(entity.landing_folder, receipt.end)
-    faults = [f for listed in receipt.objects for f in _read(store, f"{folder}/{listed.name}", listed, tally, receipt)]
+    log = structlog.get_logger("verify")
+    with heartbeat(
+        log, f"counting landed records of {entity.name}", announce=False, facts=lambda: {"so_far": tally.records}
+    ):
+        faults = [
+            fault
+            for listed in receipt.objects
+            for fault in _read(store, f"{folder}/{listed.name}", listed, tally, receipt)
+        ]
     whole = not any(fault.hop == "landed object unreadable" for fault in faults)
     return Recount(tally.figures if whole else None, tuple(faults))
 
@@ -55,7 +61,6 @@ class _Tally:
     def __init__(self, entity: Entity) -> None:
         self.entity, self.records, self.units, self.cents = entity, 0, 0, 0
         self._measure = RecordMeasure(entity)
-        self._said = time.monotonic()
 
     def add(self, lines: Iterator[bytes]) -> int:
         """Count lines; returns how many there were."""
@@ -68,11 +73,6 @@ class _Tally:
                 units, cents = self._measure.of_line(line)
                 self.units += units
                 self.cents += cents
-            if not self.records % 10_000 and time.monotonic() - self._said > _SAY_EVERY:
-                self._said = time.monotonic()
-                structlog.get_logger("verify").info(
-                    "counting landed records", entity=self.entity.name, so_far=self.records
-                )
         return self.records - before
 
     @property
