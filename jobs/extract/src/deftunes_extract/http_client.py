@@ -21,7 +21,7 @@ from deftunes_extract.connection import is_retryable
 from deftunes_extract.http_auth import Auth, auth_of, secret_parameter
 from deftunes_extract.http_reply import MEDIA_TYPES, HttpReply, Origin
 from deftunes_extract.http_settings import HttpServerSettings
-from deftunes_extract.rate_limit import RateLimit
+from deftunes_extract.rate_limit import rate_limit_of
 from deftunes_extract.source import SourceError
 from deftunes_extract.transport import proxy_of, tls_of
 
@@ -36,7 +36,7 @@ class HttpClient:
     def __init__(self, settings: HttpServerSettings, client: httpx.Client, auth: Auth, source: HttpSource) -> None:
         self._origin, self._client, self._auth = Origin(source, settings), client, auth
         self.source, self.root = source, client.base_url
-        self.rate_limit = RateLimit(source.requests_per_second)
+        self._rate_limit = rate_limit_of(source.server, source.requests_per_second)
         self._secret_parameter = secret_parameter(source)
 
     @contextmanager
@@ -47,7 +47,7 @@ class HttpClient:
         """
         asked, redirects = self.without_secret(url), 0
         while True:
-            self.rate_limit.wait(deadline)
+            self._rate_limit.wait(deadline)
             request = self._client.build_request("GET", asked)
             self._auth.apply(request, deadline)
             with ExitStack() as stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 
 from deftunes_contract.retry import Deadline
 
@@ -27,3 +28,9 @@ class RateLimit:
         if pause > 0:
             self._sleep(pause)
         self._next = max(now, self._next) + self._interval
+
+
+@cache
+def rate_limit_of(server: str, per_second: float | None) -> RateLimit:
+    """The limit that all sources of a server share in this process."""
+    return RateLimit(per_second)
