@@ -241,3 +241,28 @@ def test_an_evaluation_takes_added_entities_from_its_own_shop(chart: Any, argume
     release = chart.render(*arguments("evaluation", values))
     assert release.templates["extract-tickets"].env["DEFTUNES_BOX_OFFICE_URL"]["value"] == "http://deftunes-shop:8000"
     assert not any("0.0.0.0/0" in str(rule) for rule in _egress(release, "extract"))
+
+
+def test_the_evaluations_shop_takes_plug_ins(chart: Any, examples: Any, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(
+        yaml.safe_dump({"evaluation": {"shop": {"plugins": {"box_office.py": "X = 1\n"}}}}), encoding="utf-8"
+    )
+    release = chart.render(*examples("evaluation"), "--values", str(file))
+    (pod,) = [pod for pod in release.pods if pod.labels[COMPONENT] == "shop"]
+    assert pod.container["args"][-2:] == ["--plugin", "/etc/deftunes/plugins/box_office.py"]
+    assert {"name": "shop-plugins", "configMap": {"name": "deftunes-shop-plugins"}} in pod.spec["volumes"]
+    assert release.of("ConfigMap")["deftunes-shop-plugins"]["data"] == {"box_office.py": "X = 1\n"}
+    assert pod.manifest["metadata"]["annotations"]["checksum/plugins"]
+
+
+def test_a_driver_hands_its_labels_on(evaluation: Any) -> None:
+    for name, pod in evaluation.templates.items():
+        drives = "deftunes.io/spark-driver" in pod.labels
+        assert ("DEFTUNES_SPARK_EXECUTOR_LABELS_FILE" in pod.env) is drives, name
+        if drives:
+            (volume,) = [volume for volume in pod.spec["volumes"] if "downwardAPI" in volume]
+            (item,) = volume["downwardAPI"]["items"]
+            assert item == {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}
+            (mount,) = [mount for mount in pod.container["volumeMounts"] if mount["name"] == volume["name"]]
+            assert pod.env["DEFTUNES_SPARK_EXECUTOR_LABELS_FILE"]["value"] == f"{mount['mountPath']}/labels"

@@ -39,6 +39,20 @@ def test_executors_belong_to_the_drivers_pod(monkeypatch: pytest.MonkeyPatch) ->
     assert {conf["spark.blockManager.port"], conf["spark.driver.blockManager.port"]} == {"7079"}
 
 
+def test_executors_are_labelled_with_what_the_driver_is_about(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "labels"
+    file.write_text(
+        'app.kubernetes.io/component="transform"\ndeftunes.io/entity="users_sessions"\ndeftunes.io/run-id="june-1"\n'
+        'deftunes.io/interval=""\ndeftunes.io/spark-driver="true"\ndeftunes.io/workload="transform-api"',
+        encoding="utf-8",
+    )
+    prefix = "spark.kubernetes.executor.label."
+    conf = _conf(monkeypatch, DEFTUNES_SPARK_EXECUTOR_LABELS_FILE=str(file))
+    labels = {name.removeprefix(prefix): value for name, value in conf.items() if name.startswith(prefix)}
+    assert labels == {"deftunes.io/entity": "users_sessions", "deftunes.io/run-id": "june-1"}
+    assert not any(name.startswith(prefix) for name in _conf(monkeypatch, DEFTUNES_SPARK_EXECUTOR_LABELS_FILE=""))
+
+
 def test_a_long_pod_name_still_gives_a_prefix_that_spark_and_kubernetes_accept(monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = _conf(monkeypatch, POD_NAME="a-very-long-release-name-of-somebody-" + "9" * 20 + "-transform-api-x")[
         "spark.kubernetes.executor.podNamePrefix"

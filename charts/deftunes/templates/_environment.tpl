@@ -109,7 +109,7 @@ deftunes.extensions   extraEnv, extraEnvFrom, extraVolumes, extraVolumeMounts, p
 {{- end -}}
 {{- end -}}
 {{- range $made.extraVolumes -}}
-{{- if or (has .name (list "tmp" "spark-local-dir-1" "credentials" "authority" "spark-rpc" "executor" "pod-templates" "contracts" "ca-bundle")) (hasPrefix "source-" .name) -}}
+{{- if or (has .name (list "tmp" "pod" "spark-local-dir-1" "credentials" "authority" "spark-rpc" "executor" "pod-templates" "contracts" "ca-bundle")) (hasPrefix "source-" .name) -}}
 {{- fail (printf "extraVolumes.%s: the chart has a volume of this name; give yours another" .name) -}}
 {{- end -}}
 {{- if hasKey . "hostPath" -}}
@@ -205,6 +205,8 @@ deftunes.extensions   extraEnv, extraEnvFrom, extraVolumes, extraVolumeMounts, p
   value: /etc/deftunes/spark/executor.yaml
 - name: DEFTUNES_SPARK_SECRET_FILE
   value: /etc/deftunes/spark-rpc/spark-secret
+- name: DEFTUNES_SPARK_EXECUTOR_LABELS_FILE
+  value: /etc/deftunes/pod/labels
 - name: DEFTUNES_SPARK_EXECUTORS_MIN
   value: {{ $spark.executors.instances.min | int64 | quote }}
 - name: DEFTUNES_SPARK_EXECUTORS_MAX

@@ -138,6 +138,13 @@ spec:
         items:
           - {key: spark-secret, path: spark-secret}
     {{- end }}
+    {{- if .driver }}
+    - name: pod
+      downwardAPI:
+        items:
+          - path: labels
+            fieldRef: {fieldPath: metadata.labels}
+    {{- end }}
     {{- range $suffix, $_ := .configs }}
     - name: {{ $suffix }}
       configMap:
@@ -232,6 +239,11 @@ spec:
     {{- if .sparkSecret }}
     - name: spark-rpc
       mountPath: /etc/deftunes/spark-rpc
+      readOnly: true
+    {{- end }}
+    {{- if .driver }}
+    - name: pod
+      mountPath: /etc/deftunes/pod
       readOnly: true
     {{- end }}
     {{- range $suffix, $path := .configs }}

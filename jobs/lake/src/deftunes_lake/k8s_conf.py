@@ -8,6 +8,9 @@ driver and executors prove to each other that they know a secret, and encrypt wh
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from pydantic import Field
 
 from deftunes_contract.settings import LogSettings
@@ -20,6 +23,9 @@ LONGEST_PREFIX = 47
 """Characters of `spark.kubernetes.executor.podNamePrefix` that Spark accepts."""
 DECOMMISSION = "/opt/deftunes/share/decommission.sh"
 """Run by the kubelet before it ends an executor; part of the lake's image."""
+
+LABEL = re.compile(r'(deftunes\.io/(?:run-id|interval|entity|pipeline))="([^"]+)"')
+"""What a driver's executors are about too, as the downward API writes the driver's labels into a file."""
 
 
 class ExecutorSettings(LogSettings):
@@ -37,6 +43,11 @@ class ExecutorSettings(LogSettings):
         alias="DEFTUNES_SPARK_SECRET_FILE",
         description="file with the secret that driver and executors prove to each other, the same path in both; "
         "without it Spark makes one and writes it into its executors' environment, for all who may look at pods",
+    )
+    labels_file: str = Field(
+        "",
+        alias="DEFTUNES_SPARK_EXECUTOR_LABELS_FILE",
+        description="file with the driver's labels, by the downward API; executors get those of run, month and entity",
     )
     least: int = Field(2, alias="DEFTUNES_SPARK_EXECUTORS_MIN", ge=0, description="executors that are always there")
     most: int = Field(2, alias="DEFTUNES_SPARK_EXECUTORS_MAX", ge=1, description="executors that big months grow to")
@@ -93,6 +104,10 @@ def executor_conf(settings: ExecutorSettings) -> dict[str, str]:
         "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
     }
     conf |= protection_conf(settings.secret_file)
+    if settings.labels_file:
+        lines = Path(settings.labels_file).read_text(encoding="utf-8").splitlines()
+        found = [match for line in lines if (match := LABEL.fullmatch(line))]
+        conf |= {f"spark.kubernetes.executor.label.{name}": value for name, value in (m.groups() for m in found)}
     if settings.cpu:
         conf["spark.kubernetes.executor.request.cores"] = settings.cpu
     if settings.template:
