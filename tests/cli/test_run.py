@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from contract_texts import PAYMENTS
 
 from deftunes_cli import run as runs
 from deftunes_cli import stages
+from deftunes_cli.demo import reachable
 from deftunes_cli.run_record import RunRecord, Step, last_record
 from deftunes_cli.stages import StageCall
 from deftunes_cli.workspace import Workspace, export_defaults, workspace_of
 from deftunes_contract.allowances import Allowance, Allowances, Guard
-from deftunes_contract.errors import DataRejected, ExitCode, NothingToDo, RetryableError
+from deftunes_contract.errors import DataRejected, ExitCode, NothingToDo, RetryableError, UsageError
 from deftunes_contract.interval import Interval
 from deftunes_contract.names import clean_run_id
+from deftunes_contract.registry import registry
 
 JANUARY = Interval.parse("2020-01-01", "2020-02-01")
 MONTHS = [JANUARY, JANUARY.following]
@@ -149,3 +152,25 @@ def test_a_run_id_is_cleaned_before_it_names_a_file(run_id: str, tmp_path: Path)
             Workspace(tmp_path / "a/home")
         )
     assert [file.name for file in tmp_path.rglob("*.json")] == [f"{plan.run_id}.json"]
+
+
+def test_the_demo_leaves_out_pipelines_whose_sources_it_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "payments.yaml").write_text(PAYMENTS, encoding="utf-8")
+    monkeypatch.setenv("DEFTUNES_CONTRACTS", str(tmp_path))
+    world = {"DEFTUNES_API_URL": "http://127.0.0.1:1", "DEFTUNES_SONGS_DSN": "postgresql://127.0.0.1:1/x"}
+    every = runs.pipelines_of(runs.ALL)
+    assert set(every) == {"songs", "api", "payments"}
+    assert reachable(every, world) == tuple(name for name in every if name != "payments")
+    assert reachable(every, world | {"DEFTUNES_PAY_URL": "http://127.0.0.1:2"}) == every
+
+
+def test_a_run_record_holds_the_digest_of_each_contract(run: Run) -> None:
+    record, _ = run({})
+    assert record.contract_digests == {name: registry().entity(name).digest for name in ("songs", "users", "sessions")}
+
+
+def test_an_unknown_pipeline_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match="expected songs, api, all, found 'friends'"):
+        runs.pipelines_of("friends")

@@ -55,7 +55,8 @@ def test_the_readme_names_its_two_commands_first() -> None:
 
 def test_every_decision_record_has_its_four_parts() -> None:
     records = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    assert [int(p.name[:4]) for p in records] == list(range(1, len(records) + 1))
+    numbers = [int(p.name[:4]) for p in records]
+    assert len(set(numbers)) == len(numbers), "two records have one number"
     for record in records:
         text = record.read_text()
         for part in ("**Situation.**", "**Choice.**", "**Alternatives.**", "**Consequences.**"):

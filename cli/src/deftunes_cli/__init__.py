@@ -1,1 +1,1 @@
-"""The hand: `deftunes demo`, `run`, `status`, `verify`, `simulate`. Calls the stages; judges no data itself."""
+"""The command line: `deftunes demo`, `run`, `status`, `verify`, `contract`, … Calls the stages; checks no data."""

@@ -1,4 +1,4 @@
-"""`deftunes`: the platform in one hand. Parses, builds settings, calls one function, maps the result to an exit code.
+"""`deftunes`: the command line. Parses, builds settings, calls one function, maps the result to an exit code.
 
 deftunes demo
 deftunes run --pipeline all --start 2020-01-01 --end 2020-05-01
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -75,8 +76,8 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Start a simulated shop, run all pipelines over it, show the result, stop the shop."""
-    from deftunes_cli.demo import world, world_config
+    """Start a simulated shop, run its pipelines, show the result, stop the shop."""
+    from deftunes_cli.demo import reachable, world, world_config
 
     home = _home()
     plan = [Interval.parse("2020-01-01", "2020-02-01")]
@@ -84,7 +85,8 @@ def demo(
         plan.append(plan[-1].following)
     config = world_config(seed=seed, scale=scale, songs_csv=songs_csv, faults=tuple(fault or ()))
     with world(home, config):
-        record = _run(home, runs.plan_of("all", plan, _run_id(), Allowances(), False))
+        whole = runs.plan_of(runs.ALL, plan, _run_id(), NONE_ALLOWED, False)
+        record = _run(home, replace(whole, pipelines=reachable(whole.pipelines)))
     _finish(home, record)
 
 
@@ -157,6 +159,7 @@ def rollback(
         raise typer.Exit(ExitCode.NOTHING_TO_DO)
 
 
+@app.command("helm-values", epilog="The same as deftunes values.")
 @app.command(epilog="Example: deftunes values --stack prod > prod-values.yaml")
 def values(
     stack: Annotated[str, typer.Option(metavar="STACK", help="Pulumi stack whose outputs are asked for.")],

@@ -1,4 +1,4 @@
-"""The demo: start the simulated world, run both pipelines over it, stop the world.
+"""The demo: start the simulated world, run its pipelines over it, stop the world.
 
 The home remembers which world filled it. Another world (other seed, scale or songs) starts from an empty home, because
 its customers and sales are not those of the shop that was loaded before; a home that no demo made is never emptied.
@@ -10,13 +10,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from deftunes_cli.workspace import Workspace
 from deftunes_contract.errors import RetryableError, UsageError
+from deftunes_contract.registry import registry
 from deftunes_simulator.config import WorldConfig
 from deftunes_simulator.errors import ConfigError, DatabaseUnavailable, WorldUnavailable
 from deftunes_simulator.world import World, start_world
@@ -53,6 +54,20 @@ def shop_name(config: WorldConfig) -> str:
     """A lasting name of the world's shop, whose ports change from start to start; another world is another shop."""
     songs = "" if config.songs_csv is None else f"-{hashlib.sha256(str(config.songs_csv).encode()).hexdigest()[:8]}"
     return f"demo-seed-{config.seed}-scale-{config.scale}{songs}"
+
+
+def reachable(pipelines: Iterable[str], environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The pipelines whose sources the environment names: the world has no sources for contracts that somebody added."""
+    known = registry()
+
+    def is_named(server: str) -> bool:
+        return any(environment.get(f"DEFTUNES_{server.upper()}_{end}") for end in ("URL", "DSN", "DSN_FILE"))
+
+    return tuple(
+        pipeline
+        for pipeline in pipelines
+        if all(is_named(known.entity(name).server) for name in known.pipelines[pipeline])
+    )
 
 
 @contextmanager

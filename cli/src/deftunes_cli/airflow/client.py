@@ -1,4 +1,4 @@
-"""Airflow's public REST API (v2) as this package needs it: JSON in, JSON out, faults as the house's sentences.
+"""Airflow's public REST API (v2) as this package needs it: JSON in, JSON out, errors with a sentence on what to do.
 
 account ─► POST /auth/token (both auth managers have it) ─► token ─► /api/v2/…
 """

@@ -1,4 +1,4 @@
-"""The Kubernetes API as this package needs it: JSON in, JSON out, faults as the house's sentences.
+"""The Kubernetes API as this package needs it: JSON in, JSON out, errors with a sentence on what to do.
 
 The `kubernetes` client finds the cluster, its certificates and its tokens; bodies stay plain JSON, so that a field
 which the client does not know yet still goes from the CronJob into the Job. Nothing is watched: a list every second
