@@ -266,3 +266,24 @@ def test_a_driver_hands_its_labels_on(evaluation: Any) -> None:
             assert item == {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}
             (mount,) = [mount for mount in pod.container["volumeMounts"] if mount["name"] == volume["name"]]
             assert pod.env["DEFTUNES_SPARK_EXECUTOR_LABELS_FILE"]["value"] == f"{mount['mountPath']}/labels"
+
+
+PRODUCTS = sorted(
+    {file.parent for file in (CHART.parents[1] / "examples").rglob("*.yaml") if "DataContract" in file.read_text()}
+)
+
+
+@pytest.mark.parametrize("folder", PRODUCTS, ids=lambda folder: folder.parent.name)
+def test_the_products_of_the_examples_are_values_and_nothing_else(
+    chart: Any, arguments: Any, evaluation: Any, folder: Path
+) -> None:
+    files = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()}
+    contracts = [yaml.safe_load(text) for name, text in files.items() if name.endswith(".yaml")]
+    kinds = {server["server"]: server["type"] for one in contracts for server in one.get("servers", ())}
+    where = {"api": {"url": "http://deftunes-shop:8000"}, "postgres": {"dsnSecret": {"name": "second", "key": "dsn"}}}
+    values = {"contracts": {"files": files}, "sources": {name: where[kind] for name, kind in kinds.items()}}
+    release = chart.render(*arguments("evaluation", values))
+    tables = {one["schema"][0]["name"] for one in contracts if one["kind"] == "DataContract"}
+    new = set(release.templates) - set(evaluation.templates)
+    assert {f"extract-{table.replace('_', '-')}" for table in tables} <= new
+    assert {name.partition("-")[0] for name in new} == {"extract", "transform", "quality", "publish"}
