@@ -86,7 +86,7 @@ def test_a_wrong_token_ends_without_a_delivery(product: Any, tmp_path: Path) -> 
     finally:
         del product.more["DEFTUNES_LEDGER_TOKEN_FILE"]
     assert code == 2, out + err
-    assert "correct the secret that auth bearer of server ledger uses" in product.sentences()
+    assert "correct the secret in DEFTUNES_LEDGER_TOKEN_FILE" in product.sentences()
     assert not list((product.home.lake / "landing_zone").rglob("payments/ingest_on=2020-04-01/_receipt.json"))
 
 
