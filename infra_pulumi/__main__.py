@@ -47,7 +47,8 @@ database = Database("database", stack, settings.database, network=network, clust
 identities = Identities(
     "identities", stack, settings.release, cluster=cluster, lake=lake, catalog=catalog, warehouse=warehouse, opts=within
 )
-secrets = Secrets("secrets", stack, opts=within)
+wanted = {name: source.secrets for name, source in settings.sources.items()}
+secrets = Secrets("secrets", stack, wanted, opts=within)
 Alarms(
     "alarms",
     stack,

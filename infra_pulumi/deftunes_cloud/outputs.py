@@ -73,6 +73,10 @@ def export(
         },
         "shop": settings.shop.model_dump(),
         "secrets": secrets.names,
+        "sources": {
+            name: source.model_dump(exclude={"secrets"}) | {"secrets": secrets.of_sources[name]}
+            for name, source in settings.sources.items()
+        },
     }
     for name, value in outputs.items():
         pulumi.export(name, value)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pulumi
 from pydantic import Field, ValidationError, model_validator
@@ -30,11 +30,22 @@ class ShopSettings(ConfigSection):
     songs_port: int = 5432
 
 
+class SourceSettings(ConfigSection):
+    """The server of an added contract: where it is, and which secrets people put in for it."""
+
+    url: str = ""
+    cidr: Cidr = "0.0.0.0/0"
+    port: int = 443
+    secrets: tuple[Literal["dsn", "token", "password", "client", "cert", "key"], ...] = ()
+
+
 class Settings(ConfigSection):
     """All of a stack. Raises ValidationError with a sentence for every contradiction."""
 
     environment: Environment
     shop: ShopSettings
+    # by the name of the server in the contract
+    sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], SourceSettings] = Field(default_factory=dict)
     release: ReleaseSettings = ReleaseSettings()
     network: NetworkSettings = NetworkSettings()
     cluster: ClusterSettings = ClusterSettings()
@@ -58,6 +69,7 @@ class Settings(ConfigSection):
         login = "redshift-serverless" if self.warehouse.kind == "serverless" else "redshift"
         wide = [name for name in ("api_cidr", "songs_cidr") if is_everywhere(getattr(self.shop, name))]
         wide = [f"shop.{name}" for name in wide]
+        wide += [f"sources.{name}.cidr" for name, source in self.sources.items() if is_everywhere(source.cidr)]
         wide += ["alarms.chat_cidrs"] if any(map(is_everywhere, self.alarms.chat_cidrs)) else []
         return [
             (is_prod and not self.protect, "prod holds the only copy of its data: protect must be true"),

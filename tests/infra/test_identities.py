@@ -156,8 +156,11 @@ def test_a_release_whose_accounts_would_have_other_names_is_refused(name: str) -
 
 
 def test_secrets_are_names_without_values(build: Callable[..., Built]) -> None:
-    built = build(lambda context: Secrets("secrets", context))
+    built = build(lambda context: Secrets("secrets", context, {"ledger": ("token", "cert")}))
     assert built.outputs["names"] == {purpose: f"deftunes-dev/{purpose}" for purpose in WANTED}
+    assert built.outputs["of_sources"] == {
+        "ledger": {kind: f"deftunes-dev/source-ledger-{kind}" for kind in ("token", "cert")}
+    }
     assert not built.all("aws.secretsmanager.SecretVersion")
     assert not [name for made in built for name in made.inputs if "secret_string" in name]
     assert not built.orphans()

@@ -103,6 +103,22 @@ def test_every_output_is_used(path: tuple[str, ...]) -> None:
     assert render(changed, "1.0", "prod") != render(_outputs(), "1.0", "prod")
 
 
+def test_added_sources_have_their_networks_and_secrets() -> None:
+    ledger = {"url": "https://ledger.example", "cidr": "10.7.0.0/24", "port": 8443, "secrets": {"token": "kept/ledger"}}
+    outputs = read_outputs("test", json.dumps({**TOLD, "sources": {"the_ledger": ledger}}))
+    assert values_of(outputs, "1.0")["sources"] == {
+        "the_ledger": {
+            "url": "https://ledger.example",
+            "tokenSecret": {"name": "deftunes-source-the-ledger", "key": "token"},
+            "egress": [{"cidr": "10.7.0.0/24", "ports": [8443]}],
+        }
+    }
+    head = render(outputs, "1.0", "prod")
+    assert "# kubectl create secret generic deftunes-source-the-ledger --namespace music" in head
+    assert "--secret-id kept/ledger" in head
+    assert "sources" not in values_of(_outputs(), "1.0")
+
+
 def test_the_program_exports_what_is_read_here() -> None:
     program = ast.parse((REPOSITORY / "infra_pulumi" / "deftunes_cloud" / "outputs.py").read_text(encoding="utf-8"))
     exported = next(

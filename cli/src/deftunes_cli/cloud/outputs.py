@@ -83,6 +83,15 @@ class Shop(OutputModel):
     songs_port: int
 
 
+class Source(OutputModel):
+    """The server of an added contract; `secrets` are names in Secrets Manager by kind (dsn, token …)."""
+
+    url: str
+    cidr: str
+    port: int
+    secrets: dict[str, str]
+
+
 class SecretNames(OutputModel):
     """Names in Secrets Manager, by purpose."""
 
@@ -119,6 +128,7 @@ class Outputs(OutputModel):
     networks: Networks
     shop: Shop
     secrets: SecretNames
+    sources: dict[str, Source] = {}
 
 
 def read_outputs(source: str, text: str) -> Outputs:

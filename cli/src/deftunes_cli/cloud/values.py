@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from deftunes_cli.cloud.outputs import Outputs
+from deftunes_cli.cloud.outputs import Outputs, Source
 
 CREDENTIALS, AIRFLOW = "deftunes-credentials", "deftunes-airflow"
 """Secrets of the release's namespace that the chart reads, made by the commands in the file's head."""
@@ -39,6 +39,7 @@ def values_of(outputs: Outputs, tag: str) -> dict[str, Any]:
         "lake": {"url": outputs.lake_url, "catalog": "glue", "database": outputs.glue_database},
         "aws": {"region": outputs.region},
         "api": {"url": shop.api_url},
+        **({"sources": {name: _source(name, one) for name, one in outputs.sources.items()}} if outputs.sources else {}),
         "serving": {"target": "redshift"},
         "redshift": {
             "host": redshift.host,
@@ -81,6 +82,18 @@ def values_of(outputs: Outputs, tag: str) -> dict[str, Any]:
     }
 
 
+def _source(server: str, source: Source) -> dict[str, Any]:
+    """A source as the chart takes it; its Secret is made by a command in the file's head."""
+    secrets = {f"{kind}Secret": {"name": secret_of(server), "key": kind} for kind in source.secrets}
+    url = {"url": source.url} if source.url else {}
+    return {**url, **secrets, "egress": [{"cidr": source.cidr, "ports": [source.port]}]}
+
+
+def secret_of(server: str) -> str:
+    """The Secret of the release's namespace with what a source asks for."""
+    return f"deftunes-source-{server.replace('_', '-')}"
+
+
 def render(outputs: Outputs, tag: str, stack: str) -> str:
     """The values file: commands as comments, then YAML."""
     text = yaml.safe_dump(values_of(outputs, tag), sort_keys=False, width=120, default_flow_style=False)
@@ -100,6 +113,13 @@ def _head(outputs: Outputs, tag: str, stack: str) -> str:
     # what the nodes need besides, where AWS chooses them (cluster.nodes: auto)
     apply = f"pulumi stack output manifests --json --stack {stack} --cwd infra_pulumi | kubectl apply --filename -\n"
     applied = apply if outputs.manifests["items"] else ""
+    sources = "".join(
+        f"kubectl create secret generic {secret_of(server)} --namespace {release.namespace} \\\n  "
+        + " \\\n  ".join(f"--from-file={kind}={kept(name)}" for kind, name in source.secrets.items())
+        + "\n"
+        for server, source in outputs.sources.items()
+        if source.secrets
+    )
     old = outputs.environment == "prod" and not outputs.networks.s3
     warned = (
         "\nThis stack tells no addresses of S3, and pods reach named ones only: `pulumi up`, then again.\n"
@@ -122,7 +142,7 @@ kubectl create secret generic {AIRFLOW} --namespace {release.namespace} \\
   --from-file=database-url={kept(secrets.airflow_database_url)} \\
   --from-file=admin-password={kept(secrets.airflow_admin_password)} \\
   --from-file=alert-webhook={kept(secrets.airflow_alert_webhook)}
-helm upgrade --install {release.name} charts/deftunes --namespace {release.namespace} --wait \\
+{sources}helm upgrade --install {release.name} charts/deftunes --namespace {release.namespace} --wait \\
   --values THIS --values YOURS
 
 Airflow's database: {database.host}:{database.port}/{database.name}, administrator in {database.admin_secret}
