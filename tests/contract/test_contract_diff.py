@@ -111,6 +111,24 @@ def test_each_kind_of_change_has_its_impact(text: str, impact: Impact, what: str
     assert worst(found) == max((one.impact for one in found), key=list(Impact).index)
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "impact"),
+    [
+        ("int", "long", Impact.COMPATIBLE),
+        ("long", "int", Impact.BREAKING),
+        ('"decimal(10,2)"', '"decimal(12,2)"', Impact.COMPATIBLE),
+        ('"decimal(12,2)"', '"decimal(10,2)"', Impact.BREAKING),
+        ('"decimal(10,2)"', '"decimal(12,3)"', Impact.BREAKING),
+    ],
+)
+def test_a_type_that_widens_is_compatible(was: str, now: str, impact: Impact) -> None:
+    old, new = (
+        state(changed(METHOD, METHOD.replace("physicalType: string", f"physicalType: {kind}"))) for kind in (was, now)
+    )
+    (found,) = diff_contracts(old, new)
+    assert found.impact is impact
+
+
 def test_a_key_that_changes_breaks() -> None:
     text = changed(", required: true, primaryKey: true}", ", required: true}").replace(
         METHOD, METHOD.replace("}", ", primaryKey: true}"), 1

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings
 from deftunes_cli.command_tree import commands
 from deftunes_contract.entity import Entity, Field
 from deftunes_contract.errors import ExitCode
+from deftunes_contract.http_source import HttpSource
 from deftunes_contract.registry import SETTING, load, registry
 
 DOCS = Path("docs")
@@ -54,8 +55,9 @@ def contracts_page() -> str:
     parts = ["# Data contracts\n"]
     parts.append(
         "One [Open Data Contract Standard](https://bitol-io.github.io/open-data-contract-standard/) file per entity\n"
-        "in `jobs/contract/src/deftunes_contract/entities/`. Every stage derives from it: Spark types, quarantine\n"
-        "checks, expectation suites, dbt sources.\n"
+        "in `jobs/contract/src/deftunes_contract/entities/`, and those that `DEFTUNES_CONTRACTS` adds or overlays\n"
+        "([architecture.md](architecture.md)). Every stage derives from it: source, landing format, types, quarantine\n"
+        "checks, expectation suites, publish order, dbt sources. Entities stand here in publish order.\n"
     )
     parts.append(TEXTS)
     parts.extend(_entity(load(name)) for name in registry().tables)
@@ -64,7 +66,7 @@ def contracts_page() -> str:
 
 def _entity(entity: Entity) -> str:
     lines = [f"\n## {entity.name}\n", f"{entity.purpose} {entity.usage} {entity.limitations}\n"]
-    lines += [f"Version {entity.version}. Grain: `{entity.grain}`.\n"]
+    lines += [f"Version {entity.version}. Grain: `{entity.grain}`.{_origin(entity)}\n"]
     lines += ["| column | type | required | meaning |", "| --- | --- | --- | --- |"]
     for column in entity.columns:
         meaning = _cell(column.description) + (" *Personal.*" if column.pii else "")
@@ -80,6 +82,23 @@ def _entity(entity: Entity) -> str:
         on = " ".join(filter(None, (", ".join(rule.columns), f"`{values}`" if values else "")))
         lines.append(f"| {name} | {rule.severity} | {rule.kind} | {on} | {_cell(rule.description)} |")
     return "\n".join(lines) + "\n"
+
+
+def _origin(entity: Entity) -> str:
+    """Where the records come from and what they are, as the registry has it."""
+    if entity.source is None:
+        return ""
+    source = entity.source
+    what = f"`{source.path}`" if isinstance(source, HttpSource) else f"`{source.name}`"
+    parts = [
+        f" A {entity.role} of pipeline `{entity.pipeline}`, read from {what} of server `{entity.server}`",
+        f"landed in `{entity.landing_folder}`",
+        f"one row an item of `{entity.explode}`" if entity.explode else "",
+        f"event time `{entity.event_time}`" if entity.event_time else "",
+        f"money in `{entity.amount}`" if entity.amount else "",
+        f"summed in serving as `{entity.serving_table}`" if entity.serving_table else "",
+    ]
+    return ", ".join(filter(None, parts)) + "."
 
 
 def _parameter(value: object) -> str:

@@ -7,6 +7,7 @@ refused. breaking: a table, a landing folder or a name that people use is anothe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -49,6 +50,7 @@ class ContractState:
 
 
 Change = tuple[Impact, str, Path]
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _LOOSER_UP = frozenset({"max", "maxRatio", "maxUnmatched", "maxDays", "maxLoss"})
 _LOOSER_DOWN = frozenset({"min", "minRatio", "minRows", "moreThan", "minKnown", "months", "retentionDays"})
 _FACTS: dict[str, tuple[str, Impact]] = {
@@ -139,7 +141,7 @@ def _columns(old: Entity, new: Entity) -> Iterator[Change]:
 
 def _column(was: Field, now: Field) -> Iterator[tuple[Impact, str]]:
     if was.type != now.type:
-        yield Impact.BREAKING, f"type {was.type} → {now.type}"
+        yield Impact.COMPATIBLE if _widens(was.type, now.type) else Impact.BREAKING, f"type {was.type} → {now.type}"
     if was.required != now.required:
         impact = Impact.BREAKING if now.required else Impact.COMPATIBLE
         yield impact, "required: published rows may have none" if now.required else "optional"
@@ -148,6 +150,14 @@ def _column(was: Field, now: Field) -> Iterator[tuple[Impact, str]]:
             yield Impact.RESTATING, f"{name} {getattr(was, name) or 'none'} → {getattr(now, name) or 'none'}"
     if (was.description, was.pii) != (now.description, now.pii):
         yield Impact.COMPATIBLE, "description or tags"
+
+
+def _widens(was: str, now: str) -> bool:
+    """Whether Iceberg changes the type without touching data: every published value is one of the new type."""
+    old, new = _DECIMAL.fullmatch(was), _DECIMAL.fullmatch(now)
+    if old and new:
+        return old[2] == new[2] and int(old[1]) <= int(new[1])
+    return (was, now) == ("int", "long")
 
 
 def _rules(old: Entity, new: Entity) -> Iterator[Change]:

@@ -16,6 +16,7 @@ from deftunes_contract.errors import ExitCode, NothingToDo, StageError, UsageErr
 from deftunes_contract.interval import Interval
 from deftunes_contract.logs import configure_logs
 from deftunes_contract.names import clean_run_id
+from deftunes_contract.registry import registry
 from deftunes_contract.settings import LogSettings, from_environment
 from deftunes_contract.sharing import keep_private
 
@@ -38,6 +39,12 @@ def new_parser(prog: str, description: str, examples: str) -> argparse.ArgumentP
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def add_entities(parser: argparse.ArgumentParser) -> None:
+    """Add ENTITY..., any of the registry's."""
+    names = registry().names
+    parser.add_argument("entities", nargs="+", choices=names, metavar="ENTITY", help=", ".join(names))
 
 
 def add_interval(parser: argparse.ArgumentParser) -> None:

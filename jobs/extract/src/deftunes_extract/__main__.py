@@ -25,7 +25,15 @@ from deftunes_contract.provisional import add_partial, running, utc_now
 from deftunes_contract.receipt import Receipt
 from deftunes_contract.registry import registry
 from deftunes_contract.retry import Deadline, RetryPolicy
-from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
+from deftunes_contract.stage_cli import (
+    add_entities,
+    add_interval,
+    interval_of,
+    new_parser,
+    run_console,
+    run_id_of,
+    run_stage,
+)
 from deftunes_extract.delivery import ExtractRequest, land
 from deftunes_extract.postgres_settings import PostgresServerSettings
 from deftunes_extract.settings import ExtractSettings, ServerSettings, settings_for
@@ -40,9 +48,7 @@ _EXAMPLES = """\
 def run(argv: Sequence[str]) -> str:
     """Deliver the entities one after the other; one sentence about all. Raises StageError."""
     parser = new_parser("deftunes-extract", "Land one month of the shop's data, with a receipt.", _EXAMPLES)
-    parser.add_argument(
-        "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=", ".join(registry().names)
-    )
+    add_entities(parser)
     add_interval(parser)
     add_allowances(parser, *GUARDS["extract"])
     add_partial(parser)

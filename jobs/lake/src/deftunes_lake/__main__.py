@@ -11,7 +11,15 @@ from pydantic import TypeAdapter
 from deftunes_contract.object_store import open_store
 from deftunes_contract.registry import registry
 from deftunes_contract.settings import from_environment
-from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
+from deftunes_contract.stage_cli import (
+    add_entities,
+    add_interval,
+    interval_of,
+    new_parser,
+    run_console,
+    run_id_of,
+    run_stage,
+)
 from deftunes_lake.jars import fetch_jars
 from deftunes_lake.jvm import archive_file, record_cds_archive
 from deftunes_lake.maintain import maintain
@@ -42,9 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("publish", help="make what the gates let through public")
     two = verbs.add_parser("rollback", help="show an interval as it was before it was last published")
     for verb in (one, two):
-        verb.add_argument(
-            "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=", ".join(registry().names)
-        )
+        add_entities(verb)
         add_interval(verb)
     three = verbs.add_parser("maintain", help="compact, expire, remove orphan files; public rows stay the same")
     three.add_argument(

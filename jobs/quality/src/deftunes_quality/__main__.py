@@ -12,9 +12,16 @@ from collections.abc import Sequence
 
 from deftunes_contract.allowances import GUARDS, add_allowances, allowances_of
 from deftunes_contract.object_store import open_store
-from deftunes_contract.registry import registry
 from deftunes_contract.settings import from_environment
-from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
+from deftunes_contract.stage_cli import (
+    add_entities,
+    add_interval,
+    interval_of,
+    new_parser,
+    run_console,
+    run_id_of,
+    run_stage,
+)
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.settings import SparkSettings
 from deftunes_quality.gate import GateContext, run_gates
@@ -31,9 +38,7 @@ exit codes: 0 all gates open, 65 a gate closed, 75 nothing staged yet, 2 wrong c
 def run(argv: Sequence[str]) -> str:
     """Validate what a run staged. Raises StageError."""
     parser = new_parser(STAGE, "Validate what a run staged of one month; no table is written.", EXAMPLES)
-    parser.add_argument(
-        "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=" | ".join(registry().names)
-    )
+    add_entities(parser)
     add_interval(parser)
     add_allowances(parser, *GUARDS["quality"])
     arguments = parser.parse_args(argv)

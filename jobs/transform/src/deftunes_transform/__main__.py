@@ -12,9 +12,17 @@ import time
 from collections.abc import Sequence
 
 from deftunes_contract.object_store import open_store
-from deftunes_contract.registry import load, registry
+from deftunes_contract.registry import load
 from deftunes_contract.settings import from_environment
-from deftunes_contract.stage_cli import add_interval, interval_of, new_parser, run_console, run_id_of, run_stage
+from deftunes_contract.stage_cli import (
+    add_entities,
+    add_interval,
+    interval_of,
+    new_parser,
+    run_console,
+    run_id_of,
+    run_stage,
+)
 from deftunes_lake.session import open_session, session_of_process
 from deftunes_lake.tables import ensure_tables
 from deftunes_transform.run import log_result, transform
@@ -29,9 +37,7 @@ _EXAMPLES = """\
 def run(argv: Sequence[str]) -> str:
     """Stage the entities named in argv, one after the other; one sentence each. Raises StageError."""
     parser = new_parser(STAGE, "Landed records to Iceberg, on the run's own branch; bad rows to quarantine.", _EXAMPLES)
-    parser.add_argument(
-        "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=", ".join(registry().names)
-    )
+    add_entities(parser)
     add_interval(parser)
     arguments = parser.parse_args(argv)
     interval, run_id = interval_of(arguments), run_id_of(arguments)

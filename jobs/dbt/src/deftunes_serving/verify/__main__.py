@@ -15,9 +15,8 @@ import structlog
 
 from deftunes_contract.errors import DataRejected
 from deftunes_contract.interval import Interval, parse_day
-from deftunes_contract.registry import registry
 from deftunes_contract.settings import from_environment
-from deftunes_contract.stage_cli import add_interval, new_parser, run_console, run_id_of, run_stage
+from deftunes_contract.stage_cli import add_entities, add_interval, new_parser, run_console, run_id_of, run_stage
 from deftunes_serving.settings import ServingSettings
 from deftunes_serving.verify.model import IntervalCheck
 from deftunes_serving.verify.verification import verify
@@ -34,9 +33,7 @@ exit codes: 0 all figures agree, 65 some do not, 75 the lake changes or does not
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = new_parser(STAGE, "Compare rows and money of whole months at every hop; nothing is written.", EXAMPLES)
-    made.add_argument(
-        "entities", nargs="+", choices=registry().names, metavar="ENTITY", help=", ".join(registry().names)
-    )
+    add_entities(made)
     add_interval(made)
     return made
 
