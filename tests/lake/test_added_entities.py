@@ -32,8 +32,8 @@ def test_it_is_made_published_rolled_back_and_maintained(case: LakeCase) -> None
     assert any(one == f"made {table_name(case.settings, 'payments')}" for one in done)
     assert publish_order(["payments", "users"]) == ["users", "payments"]
     for month, run, rows in ((JANUARY, "a", 5), (JANUARY, "b", 6), (FEBRUARY, "b", 7)):
-        case.stage_and_judge("payments", rows, month, run)
-        case.stage_and_judge("users", 1, month, run)
+        case.stage_and_gate("payments", rows, month, run)
+        case.stage_and_gate("users", 1, month, run)
         assert [one.entity for one in case.publish(["payments", "users"], month, run)] == ["users", "payments"]
     assert case.public("payments")["2020-02-01"][:2] == (6, "2.13")
     case.rollback(["payments"])
@@ -52,7 +52,7 @@ def test_it_is_made_published_rolled_back_and_maintained(case: LakeCase) -> None
 
 def test_its_lost_table_is_not_made_anew(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
     case.create()
-    case.stage_and_judge("payments", 5)
+    case.stage_and_gate("payments", 5)
     case.publish(["payments"])
     backup = shutil.copy(case.settings.catalog_file, f"{case.settings.catalog_file}.payments")
     with sqlite3.connect(case.settings.catalog_file) as connection:

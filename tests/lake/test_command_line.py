@@ -26,7 +26,7 @@ def test_a_month_from_create_to_rollback(case_in_environment: LakeCase, capsys: 
     case = case_in_environment
     assert "made lake." in run(["create"])
     assert "as their contracts want them" in run(["create"])
-    case.stage_and_judge("users", 5, JANUARY, "scheduled-2020-e44de1da")
+    case.stage_and_gate("users", 5, JANUARY, "scheduled-2020-e44de1da")
     # Airflow's spelling of a run id is made one that branch names allow
     done = run(["publish", "users", *MONTH, "--run-id", "scheduled::2020"])
     assert done == "published [2020-01-01, 2020-02-01) of run scheduled-2020-e44de1da: users (5 rows)"

@@ -53,7 +53,7 @@ def only(sentence: str) -> str:
 
 def test_what_the_contracts_make_is_read(case: LakeCase) -> None:
     for entity in registry().names:
-        snapshot = case.stage_and_judge(entity, 4)
+        snapshot = case.stage_and_gate(entity, 4)
         assert list(incompatibilities(case.spark, load_table(case.spark, case.table(entity)), snapshot)) == []
     assert all(done.changed for done in case.publish(registry().names))
 
@@ -70,16 +70,16 @@ def test_what_the_contracts_make_is_read(case: LakeCase) -> None:
     ids=["version", "type", "name", "transform", "codec"],
 )  # fmt: skip
 def test_a_table_that_was_changed_behind_the_contract(case: LakeCase, statement: str, given: str, wrong: str) -> None:
-    case.stage_and_judge("users", 3)
+    case.stage_and_gate("users", 3)
     change(case, "users", statement, given)
     if "PARTITION" in statement:
         # in use only for files that are written after it
-        case.stage_and_judge("users", 3)
+        case.stage_and_gate("users", 3)
     assert wrong in only(refused(case, "users"))
 
 
 def test_the_sentence_says_who_where_and_what_to_do(case: LakeCase) -> None:
-    snapshot = case.stage_and_judge("users", 3)
+    snapshot = case.stage_and_gate("users", 3)
     change(case, "users", "ALTER TABLE {table} ADD COLUMNS (photo binary)")
     sentence = refused(case, "users")
     assert sentence.startswith(f"users {JANUARY} of run one: Redshift Spectrum and Athena could not")
@@ -90,55 +90,55 @@ def test_the_sentence_says_who_where_and_what_to_do(case: LakeCase) -> None:
 
 def test_files_of_another_format_that_the_run_wrote(case: LakeCase) -> None:
     change(case, "users", PROPERTIES, "'write.format.default' = 'orc'")
-    case.stage_and_judge("users", 3)
+    case.stage_and_gate("users", 3)
     change(case, "users", PROPERTIES, "'write.format.default' = 'parquet'")
     assert only(refused(case, "users")).startswith("expected Parquet data files, found 2 of ORC")
 
 
 def test_delete_files_of_other_intervals_and_their_cure(case: LakeCase) -> None:
-    case.stage_and_judge("users", 4)
+    case.stage_and_gate("users", 4)
     case.publish(["users"])
     delete_one_row(case, "users")
-    case.stage_and_judge("users", 3, FEBRUARY, "two")
+    case.stage_and_gate("users", 3, FEBRUARY, "two")
     fault = only(refused(case, "users", run_id="two", interval=FEBRUARY))
     assert fault.startswith("expected no delete files, found 1 ")
     case.spark.sql(fault[fault.index("CALL") : -1]).collect()
-    case.stage_and_judge("users", 3, FEBRUARY, "two")
+    case.stage_and_gate("users", 3, FEBRUARY, "two")
     case.publish(["users"], FEBRUARY, "two")
     assert {day: rows for day, (rows, *_) in case.public("users").items()} == {str(JANUARY): 3, str(FEBRUARY): 3}
 
 
 def test_files_of_an_older_partition_spec_and_their_cure(case: LakeCase) -> None:
-    case.stage_and_judge("users", 3)
+    case.stage_and_gate("users", 3)
     case.publish(["users"])
     change(case, "users", "ALTER TABLE {table} ADD PARTITION FIELD country_code")
-    case.stage_and_judge("users", 3, FEBRUARY, "two")
+    case.stage_and_gate("users", 3, FEBRUARY, "two")
     fault = only(refused(case, "users", run_id="two", interval=FEBRUARY))
     assert fault.startswith("expected all data files in the table's present partition spec, found 2 in an older one")
     case.spark.sql(fault[fault.index("CALL") : -1]).collect()
-    case.stage_and_judge("users", 3, FEBRUARY, "two")
+    case.stage_and_gate("users", 3, FEBRUARY, "two")
     assert case.publish(["users"], FEBRUARY, "two")[0].changed
 
 
 def test_no_entity_moves_when_one_cannot_be_read(case: LakeCase) -> None:
-    case.stage_and_judge("users", 3)
-    case.stage_and_judge("sessions", 3)
+    case.stage_and_gate("users", 3)
+    case.stage_and_gate("sessions", 3)
     change(case, "sessions", "ALTER TABLE {table} ADD COLUMNS (extra array<int>)")
     assert "found extra list<int>" in refused(case, "users", "sessions")
 
 
 def test_what_came_to_main_meanwhile_is_asked_before_any_table_moves(case: LakeCase) -> None:
-    case.stage_and_judge("sessions", 3, JANUARY, "one")
-    case.stage_and_judge("users", 3, JANUARY, "one")
-    case.stage_and_judge("sessions", 4, FEBRUARY, "two")
+    case.stage_and_gate("sessions", 3, JANUARY, "one")
+    case.stage_and_gate("users", 3, JANUARY, "one")
+    case.stage_and_gate("sessions", 4, FEBRUARY, "two")
     case.publish(["sessions"], FEBRUARY, "two")
     delete_one_row(case, "sessions")
     assert only(refused(case, "users", "sessions")).startswith("expected no delete files, found 1 ")
 
 
 def test_what_came_to_main_at_the_last_moment_is_asked_too(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    case.stage_and_judge("users", 3, JANUARY, "one")
-    case.stage_and_judge("users", 4, FEBRUARY, "two")
+    case.stage_and_gate("users", 3, JANUARY, "one")
+    case.stage_and_gate("users", 4, FEBRUARY, "two")
     case.publish(["users"], FEBRUARY, "two")
     original = publish_module.replace_partition
 
@@ -156,12 +156,12 @@ def test_what_came_to_main_at_the_last_moment_is_asked_too(case: LakeCase, monke
 def test_files_that_were_public_before_are_not_looked_at_again(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """So the cost is the month's, not the history's; each file was looked at when it became public."""
     change(case, "users", PROPERTIES, "'write.format.default' = 'orc'")
-    case.stage_and_judge("users", 3)
+    case.stage_and_gate("users", 3)
     with monkeypatch.context() as patched:
         patched.setattr(publish_module, "check_engine_compatibility", lambda *_: None)
         case.publish(["users"])
     change(case, "users", PROPERTIES, "'write.format.default' = 'parquet'")
-    case.stage_and_judge("users", 3, FEBRUARY, "two")
+    case.stage_and_gate("users", 3, FEBRUARY, "two")
     assert case.publish(["users"], FEBRUARY, "two")[0].changed
 
 

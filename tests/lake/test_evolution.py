@@ -72,10 +72,10 @@ def published(call: Call) -> dict[str, list[Any]]:
 def grow_a_lake_in_use(call: Call) -> None:
     """Three published months, two branches on their way; then the contract grows, and everything goes on."""
     for month, rows in MONTHS.items():
-        sessions(call, "stage_and_judge", rows=rows, ingest_on=month, run_id="old")
+        sessions(call, "stage_and_gate", rows=rows, ingest_on=month, run_id="old")
         sessions(call, "publish", ingest_on=month, run_id="old")
     for month in (FEBRUARY, MARCH):
-        sessions(call, "stage_and_judge", rows=8, ingest_on=month, run_id="midway")
+        sessions(call, "stage_and_gate", rows=8, ingest_on=month, run_id="midway")
     before, order = published(call), sessions(call, "columns")
 
     call("change_contract", entity="sessions", changes=GROWN)
@@ -85,7 +85,7 @@ def grow_a_lake_in_use(call: Call) -> None:
     for column in ("channel", "discount"):
         assert sessions(call, "filled", column=column) == dict.fromkeys(MONTHS, 0)
 
-    # staged and judged before the change, public after it: one is fast-forwarded, the other put onto the new main
+    # staged and gated before the change, public after it: one is fast-forwarded, the other put onto the new main
     for month in (FEBRUARY, MARCH):
         assert "changed=True" in sessions(call, "publish", ingest_on=month, run_id="midway")
     after = published(call)
@@ -93,7 +93,7 @@ def grow_a_lake_in_use(call: Call) -> None:
     assert after[JANUARY] == before[JANUARY]
 
     # an old month restated under the new contract, and taken back
-    sessions(call, "stage_and_judge", rows=9, ingest_on=JANUARY, run_id="new")
+    sessions(call, "stage_and_gate", rows=9, ingest_on=JANUARY, run_id="new")
     sessions(call, "publish", ingest_on=JANUARY, run_id="new")
     for column in ("channel", "discount"):
         assert sessions(call, "filled", column=column) == {JANUARY: 9, FEBRUARY: 0, MARCH: 0}

@@ -50,8 +50,8 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
         )
         assert worker.call("lines", path="landing_zone/api/users/ingest_on=2020-02-01/part-00000.jsonl.gz") == 2
 
-        # staged, judged, public; twice is once
-        staged = worker.call("stage_and_judge", entity="sessions", rows=5, ingest_on="2020-02-01", run_id="a")
+        # staged, gated, public; twice is once
+        staged = worker.call("stage_and_gate", entity="sessions", rows=5, ingest_on="2020-02-01", run_id="a")
         content = worker.call("at", entity="sessions", snapshot_id=staged)
         assert content["2020-02-01"][:2] == [5, "1.75"]
         for moved in ("changed=True", "changed=False"):
@@ -68,7 +68,7 @@ def test_a_table_lives_on_s3_and_glue(tmp_path: Path) -> None:
         for crowd in range(ROUNDS):
             orders = [
                 (
-                    "stage_and_judge",
+                    "stage_and_gate",
                     {"entity": "sessions", "rows": 3 + i, "ingest_on": month, "run_id": f"crowd-{crowd}"},
                 )
                 for i, month in enumerate(MONTHS)

@@ -29,7 +29,7 @@ def case(spark: SparkSession, spark_settings: SparkSettings, tmp_path: Path) -> 
     lake = tmp_path / f"lost {next(NUMBERS)}"
     case = LakeCase.open(spark_settings.model_copy(update={"lake": str(lake), "catalog": ""}))
     ensure_tables(case.spark, case.settings)
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     return case
 

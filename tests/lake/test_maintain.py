@@ -49,7 +49,7 @@ def _many_small_files(case: LakeCase) -> None:
 @pytest.mark.usefixtures("later")
 def test_public_content_is_the_same_and_files_are_fewer(case: LakeCase) -> None:
     _many_small_files(case)
-    case.stage_and_judge("users", 5, FEBRUARY)
+    case.stage_and_gate("users", 5, FEBRUARY)
     case.publish(["users"], FEBRUARY)
     before = case.public("users")
     files = case.spark.sql(f"SELECT * FROM {case.table('users')}.files").count()
@@ -63,7 +63,7 @@ def test_public_content_is_the_same_and_files_are_fewer(case: LakeCase) -> None:
 @pytest.mark.usefixtures("later")
 def test_old_branches_and_snapshots_go_and_tags_protect_theirs(case: LakeCase) -> None:
     for run in ("a", "b"):
-        case.stage_and_judge("users", 5, JANUARY, run)
+        case.stage_and_gate("users", 5, JANUARY, run)
         case.publish(["users"], JANUARY, run)
     case.stage("users", 7, JANUARY, "forgotten")
     (done,) = [one for one in maintain(case.spark, case.settings) if one.table == case.table("users")]
@@ -109,7 +109,7 @@ def test_orphan_files_go_when_they_are_old_and_a_dry_run_touches_nothing(case: L
 
 def test_a_branch_staged_before_maintenance_is_published_after_it(case: LakeCase) -> None:
     _many_small_files(case)
-    case.stage_and_judge("users", 5, FEBRUARY)
+    case.stage_and_gate("users", 5, FEBRUARY)
     maintain(case.spark, case.settings)
     assert branch_head(case.spark, case.table("users"), branch("one", FEBRUARY)) is not None
     case.publish(["users"], FEBRUARY)
@@ -118,7 +118,7 @@ def test_a_branch_staged_before_maintenance_is_published_after_it(case: LakeCase
 
 def test_when_quiet_waits_for_open_branches_and_touches_nothing(case: LakeCase) -> None:
     _many_small_files(case)
-    case.stage_and_judge("users", 5, FEBRUARY, "open")
+    case.stage_and_gate("users", 5, FEBRUARY, "open")
     before = refs_of(load_table(case.spark, case.table("users")))
     with pytest.raises(
         RetryableError, match=rf"found {branch('open', FEBRUARY)} on \S+users: wait until its run has published"
@@ -162,14 +162,14 @@ def test_the_files_of_a_table_that_the_catalog_lost_are_no_orphans(
     case: LakeCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for run in ("a", "b", "c"):
-        case.stage_and_judge("users", 5, JANUARY, run)
+        case.stage_and_gate("users", 5, JANUARY, run)
         case.publish(["users"], JANUARY, run)
     _age(case, "users")
     _point_at(case, "users", None)
     # a release that did not look made an empty table beside the old one
     monkeypatch.setattr(tables_module, "check_not_lost", lambda *_: None)
     ensure_tables(case.spark, case.settings, ["users"])
-    case.stage_and_judge("users", 3, FEBRUARY, "d")
+    case.stage_and_gate("users", 3, FEBRUARY, "d")
     case.publish(["users"], FEBRUARY, "d")
     before = _age(case, "users")
     (would,) = [one for one in maintain(case.spark, case.settings, dry_run=True) if one.table == case.table("users")]
@@ -191,12 +191,12 @@ def test_the_files_of_a_table_that_the_catalog_lost_are_no_orphans(
 
 
 def test_a_catalog_from_an_old_backup_does_not_cost_what_came_after_it(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5, JANUARY, "a")
+    case.stage_and_gate("users", 5, JANUARY, "a")
     case.publish(["users"], JANUARY, "a")
     folder = Path(case.settings.warehouse) / case.settings.database / "users" / "metadata"
     backup = max(folder.glob("*.metadata.json"))
     for run in ("b", "c"):
-        case.stage_and_judge("users", 4, FEBRUARY, run)
+        case.stage_and_gate("users", 4, FEBRUARY, run)
         case.publish(["users"], FEBRUARY, run)
     _point_at(case, "users", backup)
     before = _age(case, "users")
@@ -206,7 +206,7 @@ def test_a_catalog_from_an_old_backup_does_not_cost_what_came_after_it(case: Lak
 
 
 def test_many_orphans_are_refused_and_a_killed_writes_few_are_not(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     folder = Path(case.settings.warehouse) / case.settings.database / "users" / "data"
     for number in range(6):
@@ -223,7 +223,7 @@ def test_many_orphans_are_refused_and_a_killed_writes_few_are_not(case: LakeCase
 
 def test_an_empty_branch_is_as_old_as_its_first_metadata_file(case: LakeCase) -> None:
     """Main may be a year old when a run begins its branch there: the branch is young, and its run needs it."""
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     time.sleep(1)
     before = datetime.now(UTC)

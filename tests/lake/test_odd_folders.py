@@ -28,7 +28,7 @@ def test_a_table_is_made_published_read_and_maintained(
     case = LakeCase.open(spark_settings.model_copy(update={"lake": str(root), "catalog": ""}))
     case.store.write("landing_zone/part-0.jsonl", b"{}\n{}\n")
     assert read_lines(case.spark, [case.store.uri("landing_zone/part-0.jsonl")]).count() == 2
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     assert case.public("users")["2020-02-01"][0] == 5
     with duckdb.connect() as connection:

@@ -28,7 +28,7 @@ def test_two_processes_race(case: LakeCase, new_worker: NewWorker) -> None:
 def _eight_stagers(case: LakeCase, workers: list[Worker]) -> None:
     for number, worker in enumerate(workers):
         orders = [
-            ("stage_and_judge", {"entity": "users", "rows": 3 + i, "ingest_on": MONTHS[i], "run_id": "crowd"})
+            ("stage_and_gate", {"entity": "users", "rows": 3 + i, "ingest_on": MONTHS[i], "run_id": "crowd"})
             for i in range(number, 8, 2)
         ]
         worker.begin("together", orders=orders)
@@ -54,7 +54,7 @@ def _eight_stagers(case: LakeCase, workers: list[Worker]) -> None:
 def _two_runs_of_one_interval(case: LakeCase, workers: list[Worker]) -> None:
     contents = []
     for run, rows in (("a", 5), ("b", 9)):
-        contents.append(case.at("users", case.stage_and_judge("users", rows, JANUARY, run))["2020-02-01"])
+        contents.append(case.at("users", case.stage_and_gate("users", rows, JANUARY, run))["2020-02-01"])
     for worker, run in zip(workers, ("a", "b"), strict=True):
         worker.begin("publish", entities=["users"], ingest_on="2020-02-01", run_id=run)
     assert all("changed=True" in worker.end() for worker in workers)
@@ -70,7 +70,7 @@ def _two_runs_of_one_interval(case: LakeCase, workers: list[Worker]) -> None:
 
 def _two_intervals(case: LakeCase, workers: list[Worker]) -> None:
     for month in (JANUARY, FEBRUARY):
-        case.stage_and_judge("users", month.month, month, "pair")
+        case.stage_and_gate("users", month.month, month, "pair")
     for worker, month in zip(workers, (JANUARY, FEBRUARY), strict=True):
         worker.begin("publish", entities=["users"], ingest_on=str(month), run_id="pair")
     assert all("changed=True" in worker.end() for worker in workers)
@@ -79,7 +79,7 @@ def _two_intervals(case: LakeCase, workers: list[Worker]) -> None:
 
 
 def test_a_publish_killed_between_tables_is_finished_by_the_next(case: LakeCase, new_worker: NewWorker) -> None:
-    staged = {entity: case.at(entity, case.stage_and_judge(entity, 5)) for entity in ("users", "sessions")}
+    staged = {entity: case.at(entity, case.stage_and_gate(entity, 5)) for entity in ("users", "sessions")}
     worker = new_worker()
     worker.dies(
         "publish", entities=["users", "sessions"], ingest_on="2020-02-01", run_id="one",
@@ -94,9 +94,9 @@ def test_a_publish_killed_between_tables_is_finished_by_the_next(case: LakeCase,
 
 
 def test_kills_in_the_middle_of_a_table(case: LakeCase, new_worker: NewWorker) -> None:
-    """Before main moves, with the judged rows already put onto the new main; and while staging, branch begun."""
-    january = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
-    february = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
+    """Before main moves, with the gated rows already put onto the new main; and while staging, branch begun."""
+    january = case.at("users", case.stage_and_gate("users", 5, JANUARY, "a"))
+    february = case.at("users", case.stage_and_gate("users", 4, FEBRUARY, "b"))
     case.publish(["users"], FEBRUARY, "b")
     new_worker().dies("publish", entities=["users"], ingest_on="2020-02-01", run_id="a", die=["refs", "update_refs", 0])
     assert case.public("users") == february
@@ -108,6 +108,6 @@ def test_kills_in_the_middle_of_a_table(case: LakeCase, new_worker: NewWorker) -
         "stage", entity="users", rows=6, ingest_on="2020-02-01", run_id="c", die=["staging", "_overwrite", 0]
     )
     assert branch_head(case.spark, case.table("users"), branch("c", JANUARY)) is not None
-    content = case.at("users", case.stage_and_judge("users", 6, JANUARY, "c"))
+    content = case.at("users", case.stage_and_gate("users", 6, JANUARY, "c"))
     case.publish(["users"], JANUARY, "c")
     assert case.public("users") == content

@@ -16,7 +16,7 @@ from deftunes_lake.staging import reset_branch
 
 
 def test_the_judged_rows_become_public_and_the_branch_goes(case: LakeCase) -> None:
-    staged = case.at("sessions", case.stage_and_judge("sessions", 7))
+    staged = case.at("sessions", case.stage_and_gate("sessions", 7))
     (done,) = case.publish(["sessions"])
     assert case.public("sessions") == staged
     assert done.changed
@@ -29,7 +29,7 @@ def test_the_judged_rows_become_public_and_the_branch_goes(case: LakeCase) -> No
 
 
 def test_publishing_again_changes_nothing(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     before = main_head(case.spark, case.table("users"))
     (again,) = case.publish(["users"])
@@ -39,14 +39,14 @@ def test_publishing_again_changes_nothing(case: LakeCase) -> None:
 
 
 def test_another_interval_published_meanwhile_stays_whole_in_either_order(case: LakeCase) -> None:
-    january = case.at("sessions", case.stage_and_judge("sessions", 5, JANUARY, "a"))
-    february = case.at("sessions", case.stage_and_judge("sessions", 4, FEBRUARY, "b"))
+    january = case.at("sessions", case.stage_and_gate("sessions", 5, JANUARY, "a"))
+    february = case.at("sessions", case.stage_and_gate("sessions", 4, FEBRUARY, "b"))
     case.publish(["sessions"], FEBRUARY, "b")
     case.publish(["sessions"], JANUARY, "a")
     assert case.public("sessions") == january | february
     # and the other way round, over what is there now
-    february = case.at("sessions", case.stage_and_judge("sessions", 6, FEBRUARY, "c"))
-    january = case.at("sessions", case.stage_and_judge("sessions", 3, JANUARY, "d"))
+    february = case.at("sessions", case.stage_and_gate("sessions", 6, FEBRUARY, "c"))
+    january = case.at("sessions", case.stage_and_gate("sessions", 3, JANUARY, "d"))
     case.publish(["sessions"], JANUARY, "d")
     (done,) = case.publish(["sessions"], FEBRUARY, "c")
     assert case.public("sessions") == {
@@ -61,8 +61,8 @@ def test_another_interval_published_meanwhile_stays_whole_in_either_order(case: 
 
 
 def test_of_two_runs_of_one_interval_the_last_wins_whole(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5, JANUARY, "a")
-    second = case.at("users", case.stage_and_judge("users", 4, JANUARY, "b"))
+    case.stage_and_gate("users", 5, JANUARY, "a")
+    second = case.at("users", case.stage_and_gate("users", 4, JANUARY, "b"))
     case.publish(["users"], JANUARY, "a")
     case.publish(["users"], JANUARY, "b")
     assert case.public("users") == second
@@ -72,24 +72,24 @@ def test_of_two_runs_of_one_interval_the_last_wins_whole(case: LakeCase) -> None
 
 
 def test_nothing_moves_when_one_gate_is_missing(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5, JANUARY, "unjudged")
-    case.stage("sessions", 5, JANUARY, "unjudged")
+    case.stage_and_gate("users", 5, JANUARY, "ungated")
+    case.stage("sessions", 5, JANUARY, "ungated")
     with pytest.raises(RetryableError, match="run deftunes-quality sessions --start 2020-01-01 --end 2020-02-01 first"):
-        case.publish(["sessions", "users"], JANUARY, "unjudged")
+        case.publish(["sessions", "users"], JANUARY, "ungated")
     assert case.public("users") == case.public("sessions") == {}
 
 
 def test_nothing_moves_when_one_gate_is_closed(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.stage("sessions", 5)
-    case.judge("sessions", passed=False)
+    case.gate("sessions", passed=False)
     with pytest.raises(DataRejected, match="sessions_arrived .expected at least 1 row, found 0.0."):
         case.publish(["sessions", "users"])
     assert case.public("users") == case.public("sessions") == {}
 
 
 def test_a_gate_for_rows_that_were_staged_again_does_not_count(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.stage("users", 4)
     with pytest.raises(RetryableError, match="rerun deftunes-quality users"):
         case.publish(["users"])
@@ -97,25 +97,25 @@ def test_a_gate_for_rows_that_were_staged_again_does_not_count(case: LakeCase) -
 
 
 def test_rows_staged_while_publishing_are_not_published(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the last look at the branch and the commit, another process stages rows that nobody judged."""
-    judged = case.at("users", case.stage_and_judge("users", 5))
+    """Between the last look at the branch and the commit, another process stages rows that nobody gated."""
+    gated = case.at("users", case.stage_and_gate("users", 5))
     original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
         monkeypatch.setattr(refs_module, "update_refs", original)
-        case.stage("users", 9, tag="unjudged")
+        case.stage("users", 9, tag="ungated")
         original(*args, **given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(refs_module, "update_refs", late)
     case.publish(["users"])
-    assert case.public("users") == judged
+    assert case.public("users") == gated
 
 
 def test_the_same_publish_twice_at_once_is_one(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    case.stage_and_judge("users", 5, JANUARY, "a")
+    case.stage_and_gate("users", 5, JANUARY, "a")
     case.publish(["users"], JANUARY, "a")
     first = case.public("users")
-    case.stage_and_judge("users", 6, JANUARY, "b")
+    case.stage_and_gate("users", 6, JANUARY, "b")
     original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
@@ -132,8 +132,8 @@ def test_the_same_publish_twice_at_once_is_one(case: LakeCase, monkeypatch: pyte
 def test_an_interval_published_since_the_gate_compared_with_it_is_judged_again(case: LakeCase) -> None:
     """Forty rows came meanwhile: publishing five would take them away behind the gate's back."""
     case.stage("users", 5, JANUARY, "few")
-    case.judge("users", JANUARY, "few", replaces=0)
-    case.stage_and_judge("users", 40, JANUARY, "many")
+    case.gate("users", JANUARY, "few", replaces=0)
+    case.stage_and_gate("users", 40, JANUARY, "many")
     case.publish(["users"], JANUARY, "many")
     many = case.public("users")
     with pytest.raises(
@@ -144,12 +144,12 @@ def test_an_interval_published_since_the_gate_compared_with_it_is_judged_again(c
 
     shown = tagged(case.spark, case.table("users"), interval_tag(JANUARY))
     assert shown is not None
-    case.judge("users", JANUARY, "few", replaces=shown.id)
+    case.gate("users", JANUARY, "few", replaces=shown.id)
     case.rollback(["users"])
     with pytest.raises(RetryableError, match="it was rolled back meanwhile"):
         case.publish(["users"], JANUARY, "few")
 
-    case.judge("users", JANUARY, "few", replaces=0)
+    case.gate("users", JANUARY, "few", replaces=0)
     case.publish(["users"], JANUARY, "few")
     assert case.public("users")[str(JANUARY)][0] == 5
 
@@ -158,8 +158,8 @@ def test_a_rival_between_the_check_and_the_commit_does_not_slip_through(
     case: LakeCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case.stage("users", 5, JANUARY, "few")
-    case.judge("users", JANUARY, "few", replaces=0)
-    case.stage_and_judge("users", 40, JANUARY, "many")
+    case.gate("users", JANUARY, "few", replaces=0)
+    case.stage_and_gate("users", 40, JANUARY, "many")
     original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
@@ -176,7 +176,7 @@ def test_a_rival_between_the_check_and_the_commit_does_not_slip_through(
 def test_a_rival_with_the_same_delivery_is_no_loss(case: LakeCase) -> None:
     for run in ("a", "b"):
         case.stage("users", 5, JANUARY, run, tag="same")
-        case.judge("users", JANUARY, run, replaces=0)
+        case.gate("users", JANUARY, run, replaces=0)
     case.publish(["users"], JANUARY, "a")
     before = case.public("users")
     case.publish(["users"], JANUARY, "b")
@@ -186,8 +186,8 @@ def test_a_rival_with_the_same_delivery_is_no_loss(case: LakeCase) -> None:
 def test_main_moving_at_the_last_moment_is_a_lost_race_not_a_lost_commit(
     case: LakeCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    january = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
-    february = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
+    january = case.at("users", case.stage_and_gate("users", 5, JANUARY, "a"))
+    february = case.at("users", case.stage_and_gate("users", 4, FEBRUARY, "b"))
     original = refs_module.update_refs
 
     def late(*args: object, **given: object) -> None:
@@ -201,8 +201,8 @@ def test_main_moving_at_the_last_moment_is_a_lost_race_not_a_lost_commit(
 
 
 def test_rows_that_change_on_the_way_to_a_new_main_are_refused(case: LakeCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    case.stage_and_judge("sessions", 5, JANUARY, "a")
-    case.stage_and_judge("sessions", 4, FEBRUARY, "b")
+    case.stage_and_gate("sessions", 5, JANUARY, "a")
+    case.stage_and_gate("sessions", 4, FEBRUARY, "b")
     case.publish(["sessions"], FEBRUARY, "b")
     before = case.public("sessions")
     original = publish_module.replace_partition
@@ -226,13 +226,13 @@ def test_nothing_staged_says_what_to_run(case: LakeCase) -> None:
 
 def test_a_branch_that_was_only_begun_is_not_published(case: LakeCase) -> None:
     reset_branch(case.spark, case.table("users"), branch("one", JANUARY))
-    case.judge("users")
+    case.gate("users")
     with pytest.raises(RetryableError, match="was begun but holds no staged rows"):
         case.publish(["users"])
 
 
 def test_a_restage_killed_before_it_wrote_does_not_spoil_the_rollback(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     before = tagged(case.spark, case.table("users"), previous_tag(JANUARY))
     reset_branch(case.spark, case.table("users"), branch("one", JANUARY))
@@ -243,9 +243,9 @@ def test_a_restage_killed_before_it_wrote_does_not_spoil_the_rollback(case: Lake
 
 
 def test_publish_works_after_compaction_moved_main(case: LakeCase) -> None:
-    first = case.at("users", case.stage_and_judge("users", 5, JANUARY, "a"))
+    first = case.at("users", case.stage_and_gate("users", 5, JANUARY, "a"))
     case.publish(["users"], JANUARY, "a")
-    second = case.at("users", case.stage_and_judge("users", 4, FEBRUARY, "b"))
+    second = case.at("users", case.stage_and_gate("users", 4, FEBRUARY, "b"))
     case.spark.sql(
         f"CALL lake.system.rewrite_data_files(table => '{case.table('users')}', options => map('rewrite-all', 'true'))"
     ).collect()

@@ -54,7 +54,7 @@ def clean(case: LakeCase, *, dry_run: bool = False) -> dict[str, int]:
 def test_only_old_rows_of_runs_that_nothing_names_go(case: LakeCase, refuse: Callable[..., None]) -> None:
     case.table("songs")
     for run in ("first", "second"):
-        case.stage_and_judge("users", 5, JANUARY, run)
+        case.stage_and_gate("users", 5, JANUARY, run)
         refuse(run)
         case.publish(["users"], JANUARY, run)
     case.stage("users", 4, FEBRUARY, "waiting")
@@ -81,7 +81,7 @@ def test_only_old_rows_of_runs_that_nothing_names_go(case: LakeCase, refuse: Cal
 
 def test_maintenance_counts_the_rows_and_spares_the_public_run(case: LakeCase, refuse: Callable[..., None]) -> None:
     case.create()
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     refuse("one")
     case.publish(["users"])
     refuse("never")

@@ -13,7 +13,7 @@ from deftunes_lake.snapshots import published, refs_of
 
 
 def test_the_first_publication_is_taken_back_to_nothing(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     (done,) = case.rollback(["users"])
     assert case.public("users") == {}
@@ -22,13 +22,13 @@ def test_the_first_publication_is_taken_back_to_nothing(case: LakeCase) -> None:
 
 
 def test_a_restatement_is_taken_back_and_its_summary_comes_back_too(case: LakeCase) -> None:
-    case.stage_and_judge("sessions", 5, JANUARY, "a")
+    case.stage_and_gate("sessions", 5, JANUARY, "a")
     case.publish(["sessions"], JANUARY, "a")
     first = case.public("sessions")
-    case.stage_and_judge("sessions", 8, JANUARY, "b")
+    case.stage_and_gate("sessions", 8, JANUARY, "b")
     case.publish(["sessions"], JANUARY, "b")
     # something else happened in between, and stays
-    february = case.at("sessions", case.stage_and_judge("sessions", 4, FEBRUARY, "c"))["2020-03-01"]
+    february = case.at("sessions", case.stage_and_gate("sessions", 4, FEBRUARY, "c"))["2020-03-01"]
     case.publish(["sessions"], FEBRUARY, "c")
     (done,) = case.rollback(["sessions"])
     assert case.public("sessions") == first | {"2020-03-01": february}
@@ -44,7 +44,7 @@ def test_a_restatement_is_taken_back_and_its_summary_comes_back_too(case: LakeCa
 
 def test_a_second_rollback_has_nothing_to_do(case: LakeCase) -> None:
     for run in ("a", "b"):
-        case.stage_and_judge("users", 5, JANUARY, run)
+        case.stage_and_gate("users", 5, JANUARY, run)
         case.publish(["users"], JANUARY, run)
     case.rollback(["users"])
     shown = case.public("users")
@@ -54,10 +54,10 @@ def test_a_second_rollback_has_nothing_to_do(case: LakeCase) -> None:
 
 
 def test_an_interval_published_after_a_rollback_can_be_rolled_back_again(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5, JANUARY, "a")
+    case.stage_and_gate("users", 5, JANUARY, "a")
     case.publish(["users"], JANUARY, "a")
     case.rollback(["users"])
-    case.stage_and_judge("users", 6, JANUARY, "b")
+    case.stage_and_gate("users", 6, JANUARY, "b")
     case.publish(["users"], JANUARY, "b")
     (done,) = case.rollback(["users"])
     # what was taken back before does not rise again
@@ -69,7 +69,7 @@ def test_a_rollback_killed_between_tables_is_finished_by_the_next(
     case: LakeCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for entity in ("users", "sessions"):
-        case.stage_and_judge(entity, 5)
+        case.stage_and_gate(entity, 5)
     case.publish(["users", "sessions"])
     original = rollback_module._rollback
 
@@ -93,10 +93,10 @@ def test_a_rollback_killed_between_tables_is_finished_by_the_next(
 
 
 def test_rollback_works_after_expiry_and_compaction(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5, JANUARY, "a")
+    case.stage_and_gate("users", 5, JANUARY, "a")
     case.publish(["users"], JANUARY, "a")
     first = case.public("users")
-    case.stage_and_judge("users", 8, JANUARY, "b")
+    case.stage_and_gate("users", 8, JANUARY, "b")
     case.publish(["users"], JANUARY, "b")
     name = case.table("users")
     case.spark.sql(
@@ -110,11 +110,11 @@ def test_rollback_works_after_expiry_and_compaction(case: LakeCase) -> None:
 
 
 def test_tags_of_an_interval_move_together(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5, JANUARY, "a")
+    case.stage_and_gate("users", 5, JANUARY, "a")
     case.publish(["users"], JANUARY, "a")
     tags = refs_of(load_table(case.spark, case.table("users"))).tags
     assert tags.keys() == {interval_tag(JANUARY), previous_tag(JANUARY)}
-    case.stage_and_judge("users", 6, JANUARY, "b")
+    case.stage_and_gate("users", 6, JANUARY, "b")
     case.publish(["users"], JANUARY, "b")
     case.rollback(["users"])
     assert refs_of(load_table(case.spark, case.table("users"))).tags.keys() == {interval_tag(JANUARY)}

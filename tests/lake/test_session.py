@@ -21,10 +21,10 @@ def test_the_running_session_is_returned(spark: SparkSession, spark_settings: Sp
 def test_another_lake_in_the_same_process_is_really_another(
     spark: SparkSession, spark_settings: SparkSettings, case: LakeCase, tmp_path: Path
 ) -> None:
-    case.stage_and_judge("users", 3)
+    case.stage_and_gate("users", 3)
     elsewhere = spark_settings.model_copy(update={"lake": str(tmp_path), "database": case.settings.database})
     other = LakeCase.open(elsewhere)
-    other.stage_and_judge("users", 4)
+    other.stage_and_gate("users", 4)
     other.publish(["users"])
     assert other.public("users")["2020-02-01"][0] == 4
     assert case.public("users") == {}

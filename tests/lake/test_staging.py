@@ -36,9 +36,9 @@ def test_staging_twice_is_staging_once(case: LakeCase) -> None:
 
 
 def test_an_empty_frame_empties_the_partition_and_no_other(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
-    case.stage_and_judge("users", 3, FEBRUARY)
+    case.stage_and_gate("users", 3, FEBRUARY)
     case.publish(["users"], FEBRUARY)
     content = case.at("users", case.stage("users", 0, JANUARY, "two"))
     assert content.keys() == {"2020-03-01"}
@@ -47,7 +47,7 @@ def test_an_empty_frame_empties_the_partition_and_no_other(case: LakeCase) -> No
 
 def test_a_branch_begins_anew_at_main(case: LakeCase) -> None:
     case.stage("users", 5)
-    case.stage_and_judge("users", 3, FEBRUARY, "other")
+    case.stage_and_gate("users", 3, FEBRUARY, "other")
     case.publish(["users"], FEBRUARY, "other")
     assert case.at("users", case.stage("users", 4)).keys() == {"2020-02-01", "2020-03-01"}
 
@@ -120,10 +120,10 @@ def test_the_quarantine_keeps_the_rows_of_other_runs(case: LakeCase) -> None:
 
 
 def test_a_reader_keeps_its_snapshot_while_main_moves(case: LakeCase) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     frame = read_main(case.spark, case.table("users"))
-    case.stage_and_judge("users", 9, JANUARY, "two")
+    case.stage_and_gate("users", 9, JANUARY, "two")
     case.publish(["users"], JANUARY, "two")
     assert frame.count() == 5
     assert read_main(case.spark, case.table("users")).count() == 9

@@ -18,7 +18,7 @@ def test_a_lake_without_tables(spark: SparkSession, settings: SparkSettings) -> 
 
 
 def test_what_is_public_and_what_waits(case: LakeCase) -> None:
-    case.stage_and_judge("sessions", 5, JANUARY, "a")
+    case.stage_and_gate("sessions", 5, JANUARY, "a")
     case.publish(["sessions"], JANUARY, "a")
     case.stage("sessions", 7, FEBRUARY, "b")
     table = status(case.spark, case.settings)[1]

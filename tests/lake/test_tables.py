@@ -79,7 +79,7 @@ def _column(name: str, type_name: str, *, required: bool = False) -> Field:
 
 
 def test_a_new_column_is_added_and_old_rows_stay(case: LakeCase, change: Callable[..., None]) -> None:
-    case.stage_and_judge("users", 5)
+    case.stage_and_gate("users", 5)
     case.publish(["users"])
     before = case.public("users")
     change(columns=_with(load("users"), _column("nickname", "string"), _column("seen", "timestamp")), version="1.1.0")
@@ -110,8 +110,8 @@ def test_a_column_is_widened_and_may_become_optional(case: LakeCase, change: Cal
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"columns": _with(load("users"), latitude="string")}, "latitude is double, the contract says string"),
-        ({"columns": _with(load("users"), latitude="float")}, "latitude is double, the contract says float"),
+        ({"columns": _with(load("users"), latitude="string")}, "latitude is double, the contract has string"),
+        ({"columns": _with(load("users"), latitude="float")}, "latitude is double, the contract has float"),
         ({"columns": _with(load("users"), _column("vip", "boolean", required=True))}, "vip is new and required"),
         (
             {"columns": load("users").columns[:-1]},
@@ -163,7 +163,7 @@ def test_a_table_made_here_is_there_for_pyiceberg(case: LakeCase) -> None:
     """The serving room reads the same SQLite catalog without a JVM."""
     from pyiceberg.catalog.sql import SqlCatalog
 
-    case.stage_and_judge("sessions", 5, JANUARY)
+    case.stage_and_gate("sessions", 5, JANUARY)
     case.publish(["sessions"])
     catalog = SqlCatalog("lake", uri=f"sqlite:///{case.settings.catalog_file}", warehouse=case.settings.warehouse)
     table = catalog.load_table(f"{case.settings.database}.sessions")

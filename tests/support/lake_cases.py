@@ -1,4 +1,4 @@
-"""What tests of the lake do with tables: invented rows, staged, judged, published; and what a table then holds.
+"""What tests of the lake do with tables: invented rows, staged, gated, published; and what a table then holds.
 
 Used in the test process and, through lake_worker.py, in processes of their own.
 """
@@ -85,7 +85,7 @@ class LakeCase:
         )  # fmt: skip
         return write_to_branch(self.spark, self.table(entity), branch(run_id, ingest_on), frame, ingest_on, summary)
 
-    def judge(
+    def gate(
         self,
         entity: str,
         ingest_on: date = JANUARY,
@@ -110,12 +110,12 @@ class LakeCase:
         )  # fmt: skip
         write_gate_result(self.store, result)
 
-    def stage_and_judge(
+    def stage_and_gate(
         self, entity: str, rows: int, ingest_on: date = JANUARY, run_id: str = "one", tag: str | None = None
     ) -> int:
         """Both."""
         snapshot = self.stage(entity, rows, ingest_on, run_id, tag)
-        self.judge(entity, ingest_on, run_id)
+        self.gate(entity, ingest_on, run_id)
         return snapshot
 
     def publish(self, entities: Sequence[str], ingest_on: date = JANUARY, run_id: str = "one") -> tuple[Published, ...]:

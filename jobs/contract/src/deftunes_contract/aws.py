@@ -1,7 +1,7 @@
 """The one place where AWS clients are made, and where the environment that they read is checked.
 
 botocore reads some thirty `AWS_*` variables and reports a wrong one as an exception of any kind, some at the first
-request only. Here a wrong variable ends as UsageError that names it, before anything was asked of AWS.
+request only. Here a wrong variable ends as UsageError that names it, before the first request to AWS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`deftunes-lake`: fetch jars, warm Spark up, make tables, publish, roll back, maintain, and say what is there."""
+"""`deftunes-lake`: download jars, record a class archive, create tables, publish, roll back, maintain, status."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument(
         "--older-than-days", type=_days, default=7, metavar="N", help="keep younger snapshots and branches (default 7)"
     )
-    three.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    three.add_argument("--dry-run", action="store_true", help="only show what would be done")
     three.add_argument("--when-quiet", action="store_true", help="end with 75 while the branch of a run is open")
     three.add_argument(
         "--allow-orphans",
@@ -79,7 +79,7 @@ def _days(text: str) -> int:
 
 
 def run(argv: Sequence[str]) -> str:
-    """Do what argv asks; returns one sentence. Raises StageError."""
+    """Run what argv names; returns one sentence. Raises StageError."""
     arguments = _parser().parse_args(argv)
     verbs: dict[str, Callable[[argparse.Namespace], str]] = {
         "jars": _jars,

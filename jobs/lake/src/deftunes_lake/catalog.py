@@ -17,11 +17,11 @@ from deftunes_contract.paths import in_s3
 from deftunes_lake.settings import SparkSettings
 
 CATALOG = "lake"
-"""Name of the catalog in SQL, and the catalog_name in the SQLite file that other readers must ask for."""
+"""Name of the catalog in SQL, and the catalog_name in the SQLite file that other readers must use."""
 BUSY_MILLISECONDS = 120_000
 """How long a process waits for the SQLite file while others commit; a commit holds it for milliseconds."""
 IDENTITY = "spark.deftunes.lake"
-"""Session setting that says which lake a session's catalog belongs to."""
+"""Session setting that names the lake of a session's catalog."""
 
 
 def catalog_conf(settings: SparkSettings) -> dict[str, str]:

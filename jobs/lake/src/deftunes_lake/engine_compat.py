@@ -1,4 +1,4 @@
-"""What the warehouse's readers accept: asked of a snapshot before it becomes main.
+"""What the warehouse's readers accept: checked for a snapshot before it becomes main.
 
 Data flow: snapshot → nothing, or DataRejected. Reads the table's metadata, the snapshot's manifest list and the
 manifests that it added: never a row, and of the table's history no more than one line a manifest.
@@ -31,7 +31,7 @@ FORMAT_VERSION = 2
 """[A]: Athena works on v2 tables only. [R]: Redshift reads 1, 2 and, since August 2026 on Graviton clusters and
 Serverless, 3; there is no way back from 3 [R v3]."""
 TYPES = frozenset({"BOOLEAN", "INTEGER", "LONG", "FLOAT", "DOUBLE", "DECIMAL", "DATE", "TIMESTAMP", "STRING"})
-"""[R types] without those that read otherwise than they were written: list, map and struct become SUPER, which asks for
+"""[R types] without those that read otherwise than they were written: list, map and struct become SUPER, which needs
 other SQL (and is not read from v3 tables), binary becomes varbyte(64000). uuid, time, fixed and all that v3 brought
 have no Redshift type."""
 DECIMAL_DIGITS = 38
@@ -49,8 +49,8 @@ def check_engine_compatibility(
 ) -> None:
     """Raise DataRejected when a snapshot of a loaded table could not be read, or not as cheaply, by the warehouse.
 
-    what: who asks, as the sentence begins. onto: the main that the snapshot's files will be put onto, when it is not
-    the one that they stand on; what readers would find there is asked too. Changes nothing.
+    what: how the message begins. onto: the main that the snapshot's files will be put onto, when it is not
+    the one that they stand on; what readers would find there is checked too. Changes nothing.
     """
     found = list(dict.fromkeys(incompatibilities(spark, table, snapshot_id, onto)))
     if found:
@@ -108,7 +108,7 @@ def partition_faults(spec: Any) -> Iterator[str]:
     """Partition fields that are no plain column.
 
     Redshift reads every transform of v2 but void [R sql], Athena all that it can create. Only identity is let through:
-    serving asks for a month as `ingest_on = D`, and publish counts and moves that month as one whole partition.
+    serving filters a month by `ingest_on = D`, and publish counts and moves that month as one whole partition.
     """
     for field in spec.fields():
         if not field.transform().isIdentity():

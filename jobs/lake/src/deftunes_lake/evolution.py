@@ -57,7 +57,7 @@ def _added(name: str, column: Field) -> list[str]:
     if column.required:
         raise _ContradictionError(
             f"{column.name} is new and required, but older rows do not have it "
-            "(make it optional and let a rule ask for it)"
+            "(make it optional and let a rule require it)"
         )
     return [f"ALTER TABLE {name} ADD COLUMNS ({column_sql(column)})"]
 
@@ -70,13 +70,13 @@ def _column_changes(name: str, column: Field, found: Any) -> list[str]:
     if old != new:
         if (old, new) not in WIDENINGS and not _more_digits(old, new):
             raise _ContradictionError(
-                f"{column.name} is {old}, the contract says {new} (say {old}, or add a column under another name)"
+                f"{column.name} is {old}, the contract has {new} (write {old}, or add a column under another name)"
             )
         statements.append(f"{alter} TYPE {spark_type(column).simpleString()}")
     if column.required and found.isOptional():
         raise _ContradictionError(
             f"{column.name} may be null in older rows, the contract requires it "
-            "(keep it optional and let a rule ask for it)"
+            "(keep it optional and let a rule require it)"
         )
     if not column.required and found.isRequired():
         statements.append(f"{alter} DROP NOT NULL")

@@ -1,6 +1,6 @@
 """The folder of a table, looked at without its catalog: which files lie there, and whose metadata they are.
 
-Data flow: none; reads names, and a metadata file where one must be looked into. This is what tells a table that the
+Data flow: none; reads names, and a metadata file where one must be looked into. It distinguishes a table that the
 catalog has lost from a table that never was (`check_not_lost`), and from what killed writes leave behind.
 """
 
@@ -25,7 +25,7 @@ METADATA_FILE = re.compile(r"(?:v?(\d+)(?:-[^/]*)?(?:\.gz)?\.metadata\.json(?:\.
 
 @dataclass(frozen=True)
 class Metadata:
-    """What one metadata file says: the table's id, how many commits it counts, whether any snapshot has rows."""
+    """One metadata file: the table's id, the number of its commits, whether any snapshot has rows."""
 
     file: str
     uuid: str
@@ -36,16 +36,16 @@ class Metadata:
 def check_not_lost(spark: SparkSession, settings: LakeSettings, entity: str) -> None:
     """Raises UsageError when the folder where a table would be made holds a table already.
 
-    Asked when the catalog names no such table: a lost, emptied or foreign catalog would otherwise begin an empty one
+    Called when the catalog names no such table: a lost, emptied or foreign catalog would otherwise begin an empty one
     beside the old, and everything after it would take the empty one for the truth. A create that was killed leaves a
-    metadata file too, written before the catalog is told: it counts no row and has no data file beside it, so nothing
+    metadata file too, written before the catalog's entry: it counts no row and has no data file beside it, so nothing
     can be lost and the table is made.
     """
     try:
         location, io = _where(spark, settings, entity)
     except JAVA_ERRORS as error:
         if "AlreadyExistsException" in causes(error):
-            # another process has made it since the catalog was asked
+            # another process has made it since the catalog was read
             return
         raise
     data = next(_files(spark, io, f"{location}/data"), None)
@@ -64,7 +64,7 @@ def check_not_lost(spark: SparkSession, settings: LakeSettings, entity: str) -> 
 def metadata_files(
     spark: SparkSession, io: Any, location: str, only: Collection[str] | None = None
 ) -> Iterator[Metadata]:
-    """What the metadata files of a folder say, newest version first; `only` these, when given."""
+    """The metadata files of a folder, newest version first; `only` these, when given."""
     named = [(METADATA_FILE.search(file), file) for file in only or _files(spark, io, f"{location}/metadata")]
     versions = [(int(match.group(1)), file) for match, file in named if match]
     for version, file in sorted(versions, reverse=True):

@@ -1,4 +1,4 @@
-"""The one door to Iceberg's own Java API, for what SQL cannot say or says slowly.
+"""The one place that calls Iceberg's Java API, for what SQL cannot express or does slowly.
 
 Loading a table here takes milliseconds where a metadata query takes half a second, and one `update_refs` moves
 branches and tags in ONE commit that fails when anybody else committed since the table was loaded. Everything typed
@@ -68,7 +68,7 @@ def translate_commit_errors(what: str) -> Iterator[None]:
         names = causes(error)
         if "CommitStateUnknownException" in names:
             raise RetryableError(
-                f"the catalog did not say whether it took {what}: {first_line(error)}; run the same again"
+                f"the catalog did not report whether it took {what}: {first_line(error)}; run the same again"
             ) from error
         if names & CONFLICTS:
             raise CommitConflict(f"{what}: {first_line(error)}") from error

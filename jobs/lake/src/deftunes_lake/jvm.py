@@ -1,6 +1,6 @@
 """The JVM that Spark runs in: which Java, with which options, and a class archive that makes it start faster.
 
-Data flow of the archive (CDS): a short rehearsal on a throw-away lake → `spark-<digest>.jsa` in `DEFTUNES_JARS`.
+Data flow of the archive (CDS): a short training run on a throw-away lake → `spark-<digest>.jsa` in `DEFTUNES_JARS`.
 Nothing depends on it. What protects it: it takes its name when it is whole, the name holds all that it was recorded
 with, and a JVM that does not like it starts without. Run alone: `deftunes-lake warm`.
 """
@@ -28,11 +28,11 @@ LEAST_JAVA = 17
 EVERY_JVM = f"-Dlog4j2.configurationFile=file:{files('deftunes_lake') / 'log4j2.properties'} -Duser.timezone=UTC"
 """Options of driver and executors alike, which in pods share one image and so this file."""
 QUIET = "-Xlog:cds*=off"
-"""The JVM's own remarks on archives concern nobody: without one it works as well."""
+"""Messages of the JVM about archives are noise: without an archive it works as well."""
 
 
 def java_release() -> str:
-    """The text that names the Java in use, empty when it does not say. Raises UsageError when Spark has none to use."""
+    """The `release` file of the Java in use, empty when it has none. Raises UsageError when Spark has no Java to use."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     if java is None:
@@ -41,7 +41,7 @@ def java_release() -> str:
     file = Path(java).resolve().parent.parent / "release"
     release = file.read_text(encoding="utf-8") if file.is_file() else ""
     found = re.search(r'JAVA_VERSION="(?:1\.)?([0-9]+)', release)
-    # a Java that does not say its version is let through: Spark itself says what it cannot run on
+    # a Java without a version is let through: Spark itself reports what it cannot run on
     if found is not None and int(found.group(1)) < LEAST_JAVA:
         raise UsageError(f"expected Java {LEAST_JAVA} or 21, found Java {found.group(1)} at {java}; set JAVA_HOME")
     return release

@@ -3,7 +3,7 @@
 Data flow: none; settings → Spark settings, for `session.session_conf`. What the pods look like is the chart's business:
 it mounts the template that executors are made from. What protects the cluster: executors name the driver's pod as
 their owner and go with it; the driver makes and removes pods and nothing else. What protects the data on its way:
-driver and executors prove to each other that they know a secret, and encrypt what they say and what they spill.
+driver and executors prove to each other that they know a secret, and encrypt traffic and spill files.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ExecutorSettings(LogSettings):
     cpu: str = Field(
         "",
         alias="DEFTUNES_SPARK_EXECUTOR_CPU",
-        description="CPU that an executor asks the node for; default: its cores",
+        description="CPU that an executor requests; default: its cores",
     )
     memory: str = Field(
         "2g",
@@ -125,7 +125,7 @@ def protection_conf(secret_file: str = "") -> dict[str, str]:
         "spark.network.crypto.enabled": "true",
         # GCM would notice a changed message, and cannot read a channel's second one before SPARK-56227 is in Spark
         "spark.network.crypto.cipher": "AES/CTR/NoPadding",
-        # nobody here is so old that he knows only SASL
+        # SASL is for Spark versions older than any used here
         "spark.network.crypto.saslFallback": "false",
         # shuffled blocks and what is spilled; its key comes to executors by the encrypted way above
         "spark.io.encryption.enabled": "true",

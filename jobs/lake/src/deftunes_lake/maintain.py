@@ -139,7 +139,7 @@ def _too_many_orphans(refused: Mapping[str, Orphans]) -> str:
     flags = " ".join(f"--allow-orphans {entity}" for entity in refused)
     return (
         f"{reasons}. Nothing was changed in any table: such files are what a lost catalog, or one from an old backup, "
-        f"leaves without an owner. Restore the catalog first; if nobody needs them, look at deftunes-lake maintain "
+        f"leaves without an owner. Restore the catalog first; if they are not needed, look at deftunes-lake maintain "
         f"--dry-run and call deftunes-lake maintain {flags}"
     )
 
@@ -158,7 +158,7 @@ def _check_idle(spark: SparkSession, settings: LakeSettings, old: datetime) -> N
             if branch.startswith(RUN_BRANCHES) and (young or head == branches.get(MAIN)):
                 raise RetryableError(
                     f"expected no open branch, found {branch} on {name}: wait until its run has published, or clear "
-                    "that run; call deftunes-lake maintain without --when-quiet when nobody will"
+                    "that run; call deftunes-lake maintain without --when-quiet when the run will not go on"
                 )
 
 

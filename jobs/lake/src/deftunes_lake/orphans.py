@@ -54,7 +54,7 @@ def find_orphans(spark: SparkSession, name: str, older_than: datetime) -> Orphan
 
 
 def _foreign(spark: SparkSession, table: Any, files: list[str]) -> str:
-    """Why orphans are a table's own history, empty when no metadata file among them says so."""
+    """Why orphans are a table's own history, empty when no metadata file among them shows it."""
     suspects = [file for file in files if METADATA_FILE.search(file)]
     if not suspects:
         return ""

@@ -7,7 +7,7 @@ its branch, and the warehouse's readers can read that head (engine_compat.py); n
 somebody else since the gate compared the rows with what was public. In one table main, tags and branch change in
 one commit, so a killed publish leaves each table either as it was or done, and calling it again does the rest. If main
 moved since the run staged its rows, the approved data files are put onto the new main first (on a branch of their own,
-counted, summed and asked the same before it becomes main). Run alone:
+counted, summed and checked again before it becomes main). Run alone:
 `deftunes-lake publish users sessions --start 2020-01-01 --end 2020-02-01`.
 """
 
@@ -155,7 +155,7 @@ def _approved_snapshot(spark: SparkSession, store: ObjectStore, target: PublishT
     refs = refs_of(table)
     main = refs.branches[MAIN]
     _check_not_superseded(table, refs, target, head, gate)
-    # files that will be put onto another main are asked with that main, while no table of the call has moved
+    # files that will be put onto another main are checked with that main, while no table of the call has moved
     stands_on_main = is_ancestor(table, main, head.id) or is_ancestor(table, head.id, main)
     check_engine_compatibility(spark, str(target), table, head.id, None if stands_on_main else main)
     return gate
@@ -178,7 +178,7 @@ def _check_not_superseded(table: Any, refs: Refs, target: PublishTarget, head: S
             staged.amount,
         )
     ):
-        # a rival published the very same delivery: there is nothing to lose
+        # another run published the very same delivery: there is nothing to lose
         return
     by = f"run {theirs.run_id} published snapshot {shown}" if theirs else "it was rolled back"
     start = Interval.of_ingest_on(target.ingest_on).start
@@ -189,7 +189,7 @@ def _check_not_superseded(table: Any, refs: Refs, target: PublishTarget, head: S
 
 
 def _staged(target: PublishTarget, head: Snapshot) -> LoadMetrics:
-    """What the branch's head says of itself. Raises RetryableError when it is not this run's interval."""
+    """The metrics on the branch's head. Raises RetryableError when it is not this run's interval."""
     staged = head.staged
     wanted = (target.entity.name, target.ingest_on, target.run_id)
     if staged is None or (staged.entity, staged.ingest_on, staged.run_id) != wanted:
@@ -238,7 +238,7 @@ def _publish(spark: SparkSession, target: PublishTarget, gate: GateResult | None
 
 
 def _rebase(spark: SparkSession, table: Any, target: PublishTarget, head: Snapshot) -> Snapshot:
-    """Put the approved files onto the main that moved, prove it where nobody looks; returns the new snapshot."""
+    """Put the approved files onto the main that moved, prove it on a branch; returns the new snapshot."""
     summary = _staged(target, head)
     structlog.get_logger("lake").info(
         f"main of {target.entity.name} moved since run {target.run_id} staged its rows; putting them onto it"
@@ -258,6 +258,6 @@ def _rebase(spark: SparkSession, table: Any, target: PublishTarget, head: Snapsh
             f"intervals on the new main, found {row['rows']}, {row['amount']} and {others}; main was not touched, "
             f"branch {branch} of {target.table} shows what was found"
         )
-    # the head was asked before, but this snapshot holds what came to main meanwhile as well
+    # the head was checked before, but this snapshot holds what came to main meanwhile as well
     check_engine_compatibility(spark, f"{target}, put onto the new main", table, candidate.id)
     return candidate

@@ -98,7 +98,7 @@ class _Kept:
         try:
             table = load_table(spark, name)
         except NoTable:
-            return  # a catalog that lost the table says nothing about what was published
+            return  # without the table, what was published is unknown
         refs = refs_of(table)
         self._branches = set(refs.branches) - {MAIN} - set(dropped.get(name, ()))
         public = [snapshot_of(table, snapshot) for snapshot in refs.tags.values()]
@@ -106,7 +106,7 @@ class _Kept:
         self._runs = {(one.ingest_on, one.run_id) for one in staged if one is not None}
 
     def names(self, rows: RunRows) -> bool:
-        """Whether the table knows of the run, or nobody can say."""
+        """Whether the table knows of the run, or may know of it."""
         own = branch_name(rows.run_id, rows.ingest_on)
         return (
             self._runs is None

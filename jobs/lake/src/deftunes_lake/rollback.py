@@ -3,8 +3,8 @@
     tag before_<D> ─► partition D of main, in one commit; tags moved
 
 What protects it: the partition's own old files come back (nothing is computed), they are counted before main moves, and
-main and tags move in one commit. A killed rollback is finished by calling it again; a second one says that there is
-nothing to do. Run alone: `deftunes-lake rollback sessions --start 2020-01-01 --end 2020-02-01`.
+main and tags move in one commit. A killed rollback is finished by calling it again; a second one ends with
+NothingToDo. Run alone: `deftunes-lake rollback sessions --start 2020-01-01 --end 2020-02-01`.
 """
 
 from __future__ import annotations

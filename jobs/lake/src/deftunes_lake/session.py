@@ -54,7 +54,7 @@ def open_session(settings: SparkSettings, app_name: str = "deftunes", record_to:
         _OPEN.clear()
         session = _start(settings, app_name, record_to)
     _OPEN[catalog[IDENTITY]] = session
-    # Iceberg asks the JVM for the active session where it is not handed one
+    # Iceberg takes the JVM's active session where none is passed
     SparkSession._get_j_spark_session_class(session._jvm).setActiveSession(session._jsparkSession)
     return session
 
@@ -72,7 +72,7 @@ def _start(settings: SparkSettings, app_name: str, record_to: str) -> SparkSessi
         session = builder.getOrCreate()
     except PySparkException as error:
         raise StageError(
-            f"Spark did not start with master {settings.spark_master}: {error}; its own lines above say why"
+            f"Spark did not start with master {settings.spark_master}: {error}; see Spark's own lines above"
         ) from error
     session.sparkContext.setLogLevel("WARN")
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):

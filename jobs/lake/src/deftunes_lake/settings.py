@@ -1,4 +1,4 @@
-"""Settings of the floor: where Spark runs, how big it is, and where its jars and the AWS services are.
+"""Settings of the lake: where Spark runs, how big it is, and where its jars and the AWS services are.
 
 A cluster is configured by settings alone: `DEFTUNES_SPARK_MASTER=k8s://...` with what k8s_conf.py reads, and
 everything else in `DEFTUNES_SPARK_CONF`, which has the last word over what session.py sets.

@@ -32,7 +32,7 @@ class Snapshot:
 
     @property
     def staged(self) -> LoadMetrics | None:
-        """What the transform said of the interval that this snapshot brought; None when it brought none."""
+        """The transform's metrics of the interval that this snapshot brought; None when it brought none."""
         return LoadMetrics.from_properties(self.properties)
 
     @property

@@ -1,4 +1,4 @@
-"""Writing a run's rows where nobody sees them yet: one partition, on the run's own branch, in one commit.
+"""Writing a run's rows where readers do not see them yet: one partition, on the run's own branch, in one commit.
 
 Data flow: frame → branch of the run (or, for the quarantine, main). What protects it: a branch starts at main's head
 and the partition is replaced whole, so writing twice, or after a kill, gives the same as writing once.
@@ -24,7 +24,7 @@ from deftunes_lake.snapshots import MAIN, Snapshot, refs_of, snapshot_of
 from deftunes_lake.types import quoted
 
 WRITE_ID = "deftunes-write"
-"""Snapshot property that tells one write from another of the same run."""
+"""Snapshot property that distinguishes writes of one run."""
 
 
 def write_to_branch(
@@ -98,7 +98,7 @@ def _overwrite(frame: DataFrame, target: str, condition: Column, properties: Map
         names = causes(error)
         if names & {"CommitFailedException", "CommitStateUnknownException"}:
             raise RetryableError(
-                f"{target} did not take this write, or did not say whether it did ({first_line(error)}); "
+                f"{target} did not take this write, or did not report whether it did ({first_line(error)}); "
                 "run the same again"
             ) from error
         if "branch (does not exist)" in str(error):

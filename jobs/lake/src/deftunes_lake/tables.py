@@ -1,7 +1,6 @@
 """The Iceberg tables as the contracts want them: made once, then only ever grown.
 
-Data flow: contracts → catalog. A contract that asks for less, or for something else under an old name, is refused
-before anything is changed, so no stage can write rows that older rows contradict. Run alone: `deftunes-lake create`.
+Data flow: contracts → catalog. What a contract may change: evolution.py. Run alone: `deftunes-lake create`.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ PROPERTIES = {
     # old metadata files go by themselves; a reader that pinned a metadata file has this many commits to finish
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "100",
-    # many months may be staged at once; the defaults (4 tries) give up where patience helps
+    # many months may be staged at once; the defaults (4 tries) give up too early
     "commit.retry.num-retries": "25",
     "commit.retry.min-wait-ms": "50",
     "commit.retry.max-wait-ms": "5000",
