@@ -24,10 +24,7 @@ GROWN = {
         "      - {name: channel, logicalType: string, physicalType: string, description: Where it was sold.}\n"
         "      - {name: song_name, logicalType: string, physicalType: string, description: Title"
     ),
-    # a wider type, and a column at the end
-    '      - {name: price, logicalType: number, physicalType: "decimal(10,2)"': (
-        '      - {name: price, logicalType: number, physicalType: "decimal(12,2)"'
-    ),
+    # at the end
     "    quality:\n      - {id: user_id_complete": (
         '      - {name: discount, logicalType: number, physicalType: "decimal(5,2)", description: Taken off.}\n'
         "    quality:\n      - {id: user_id_complete"
@@ -39,6 +36,8 @@ GROWN = {
         "            - {name: discount, logicalType: number, physicalType: double}\n"
     ),
 }
+
+WIDER = {old: new.replace("decimal(5,2)", "decimal(7,2)") for old, new in GROWN.items()}
 
 Call = Callable[..., Any]
 
@@ -98,6 +97,10 @@ def grow_a_lake_in_use(call: Call) -> None:
     for column in ("channel", "discount"):
         assert sessions(call, "filled", column=column) == {JANUARY: 9, FEBRUARY: 0, MARCH: 0}
     restated = published(call)
+
+    # a type that gets wider, on rows of all three schemas
+    call("change_contract", entity="sessions", changes=WIDER)
+    assert published(call) == restated
     assert "sessions" in call("maintain")
     sessions(call, "rewrite")
     assert published(call) == restated
@@ -124,7 +127,7 @@ def test_a_lake_on_glue_grows_while_it_is_used(tmp_path: Path) -> None:
         named = {column["Name"]: column["Type"] for column in table["StorageDescriptor"]["Columns"]}
         # what Redshift and Athena find there
         assert named["channel"] == "string"
-        assert (named["discount"], named["price"]) == ("decimal(5,2)", "decimal(12,2)")
+        assert (named["discount"], named["item_no"]) == ("decimal(7,2)", "int")
         worker.close()
 
 

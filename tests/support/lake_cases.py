@@ -176,7 +176,7 @@ class LakeCase:
     def content(frame: DataFrame, entity: Entity) -> Content:
         """Rows, money and a hash for each ingest_on; the hash is a sum, so a doubled row shows."""
         amount = f.sum(entity.amount).cast("string") if entity.amount else f.lit("-")
-        content = f.xxhash64(*entity.business_columns).cast("decimal(38,0)")
+        content = f.xxhash64(*(f.col(c).cast("string") for c in entity.business_columns)).cast("decimal(38,0)")
         grouped = frame.groupBy("ingest_on").agg(
             f.count("*").alias("rows"), amount.alias("amount"), f.sum(content).alias("hash")
         )

@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     for verb in (one, two):
         add_entities(verb)
         add_interval(verb)
-    three = verbs.add_parser("maintain", help="compact, expire, remove orphan files; public rows stay the same")
+    three = verbs.add_parser(
+        "maintain", help="compact, expire, remove orphan files and quarantine rows of unpublished runs"
+    )
     three.add_argument(
         "--older-than-days", type=_days, default=7, metavar="N", help="keep younger snapshots and branches (default 7)"
     )

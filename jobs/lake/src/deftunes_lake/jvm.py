@@ -32,7 +32,7 @@ QUIET = "-Xlog:cds*=off"
 
 
 def java_release() -> str:
-    """The `release` file of the Java in use, empty when it has none. Raises UsageError when Spark has no Java to use."""
+    """The `release` file of the Java in use, empty without one. Raises UsageError when Spark has no Java to use."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     if java is None:
