@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from deftunes_cli.dashboard.sales import read_sales
 from deftunes_contract.errors import RetryableError
 from deftunes_serving import reader
 from deftunes_serving.reader import NotBuilt, open_serving
@@ -27,6 +28,8 @@ def seen():
             serving.facts("fact_session", None),
             serving.total("sales_per_artist_vw", "sum(total_sales)"),
             rows,
+            # the dashboard's own questions
+            read_sales(serving),
         )
 
 
@@ -36,11 +39,15 @@ def test_both_targets_answer_the_same(shop, built, environment):
     environment.setenv("DEFTUNES_SERVING", str(shop.serving))
     of_file = seen()
     assert of_redshift == of_file
-    relations, facts, rows, total, _ = of_file
+    relations, facts, rows, total, _, sales = of_file
     assert {"fact_session", "dim_users", "sales_per_artist_vw"} <= relations
     assert set(facts) == {date(2020, 1, 1), date(2020, 2, 1)}
     assert sum(amount for _, amount in facts.values()) == total > Decimal(1)
     assert {amount for _, amount in rows.values()} == {None}
+    assert sales.total == total
+    assert sales.by_country
+    assert sales.artists
+    assert sales.days
 
 
 def test_it_reads_only(built):
