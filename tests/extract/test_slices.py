@@ -10,14 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from aws_fakes import aws_fakes, environment_of
 from pg_reader import JANUARY, reader
 from relations import Books, refunds
 
 from deftunes_contract.allowances import Allowance, Allowances, Guard
+from deftunes_contract.object_store import open_store
+from deftunes_contract.receipt import Receipt
 from deftunes_contract.retry import Deadline
 from deftunes_extract.source import LoadTotals, Put
 
-KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deftunes-extract'"
+KILL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'deftunes-extract'"
 RELATION = {"incremental": {"column": "refunded_at", "slice_days": 7}}
 SLICES = 5
 
@@ -84,7 +87,7 @@ def add_many(books: Books, day: str) -> None:
     """So many rows of a day that the server is still sending when it is disturbed."""
     books.sql(
         f"INSERT INTO books.refunds SELECT 'x' || i, repeat('p', 900), 1, '{day}', '{day}' "
-        "FROM generate_series(1, 20000) i"
+        "FROM generate_series(1, 60000) i"
     )
 
 
@@ -273,3 +276,20 @@ def test_two_at_once_deliver_one_whole(books: Books) -> None:
     first.join()
     assert ended == [0, 0]
     check(books)
+
+
+def test_slices_lie_on_s3_too(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    with aws_fakes() as aws:
+        for name, value in environment_of(aws).items():
+            monkeypatch.setenv(name, value)
+        books.store = open_store("s3://lake/lakes/one")
+        assert land(books, Watched(books, interrupt(3)))[0] not in (0, 65)
+        folder = "landing_zone/books/refunds/ingest_on=2020-02-01"
+        assert len(list(books.store.list(f"{folder}/_slices"))) == 3
+        source = Watched(books)
+        assert land(books, source)[0] == 0
+        assert source.read_slices == [3, 4]
+        receipt = Receipt.model_validate_json(books.store.read(f"{folder}/_receipt.json") or b"")
+        assert receipt.records == len(expected(books))
+        names = {"_receipt.json", *(o.name for o in receipt.objects)}
+        assert set(books.store.list(folder)) == {f"{folder}/{name}" for name in names}

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from deftunes_contract.allowances import NONE_ALLOWED, Allowances
 from deftunes_contract.entity import Entity
 from deftunes_contract.interval import Interval
-from deftunes_contract.object_store import LocalStore
+from deftunes_contract.object_store import LocalStore, ObjectStore
 from deftunes_contract.receipt import Receipt
 from deftunes_contract.retry import Deadline, RetryPolicy
 from deftunes_contract.settings import from_environment
@@ -91,6 +91,7 @@ class Books:
 
     def __init__(self, dsn: str, lake: Any) -> None:
         self.dsn, self.lake = dsn, lake
+        self.store: ObjectStore = LocalStore(lake.root)
         self.sql("DROP SCHEMA IF EXISTS books CASCADE", "CREATE SCHEMA books")
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
@@ -128,7 +129,7 @@ class Books:
             retries = RetryPolicy(attempts, (SourceError,), deadline=Deadline(60), sleep=lambda _: time.sleep(0.1))
             request = ExtractRequest(entity, interval, "manual", allow)
             found = source or reader(dsn or self.dsn, entity, interval)
-            made = land(request, found, LocalStore(self.lake.root), settings, retries)
+            made = land(request, found, self.store, settings, retries)
             return f"delivered {made.records}; {'; '.join(made.warnings)}"
 
         with capture_logs() as logs:
