@@ -13,12 +13,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from aws_fakes import aws_fakes, environment_of
 from contract_texts import PAYMENTS, changed, refund_contract
 
 from deftunes_contract.contract_files import added_files
 from deftunes_contract.entity import Role
 from deftunes_contract.errors import UsageError
 from deftunes_contract.http_source import HttpSource
+from deftunes_contract.object_store import open_store
 from deftunes_contract.postgres_source import PostgresSource
 from deftunes_contract.registry import Registry, build_registry, packaged_contracts, registry
 
@@ -122,6 +124,21 @@ def test_entities_of_the_setting_are_read_from_a_folder(tmp_path: Path, monkeypa
     assert list(added_files(str(tmp_path), ".sql").values()) == ["select 1"]
     monkeypatch.delenv("DEFTUNES_CONTRACTS")
     assert "payments" not in registry().names
+
+
+def test_entities_of_the_setting_are_read_from_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    with aws_fakes() as aws:
+        for name, value in environment_of(aws).items():
+            monkeypatch.setenv(name, value)
+        store = open_store("s3://lake")
+        store.write("our/contracts/payments.yaml", PAYMENTS.encode())
+        store.write("our/contracts/deeper/broken.yaml", b":")
+        monkeypatch.setenv("DEFTUNES_CONTRACTS", "s3://lake/our/contracts/")
+        assert registry().entity("payments").file == "s3://lake/our/contracts/payments.yaml"
+        for place, message in (("s3://lake/none", "expected files at"), ("s3://lake", "a bucket without a prefix")):
+            monkeypatch.setenv("DEFTUNES_CONTRACTS", place)
+            with pytest.raises(UsageError, match=message):
+                registry()
 
 
 def test_a_mounted_config_map_is_a_folder_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,6 +138,17 @@ def test_rows_staged_by_another_contract_are_not_judged(ground: Any) -> None:
         ground.stage("users", ground.clean("users"), run_id="old", contract_version="0.9.0")
 
 
+def test_rows_staged_by_another_state_of_the_contract_are_not_judged(ground: Any) -> None:
+    """An overlay that changed since the transform would let the gate judge rows by rules that they never met."""
+    digest = load("users").digest
+    staged = ground.stage("users", ground.clean("users"), run_id="same", contract_digest=digest)
+    assert staged.summary.contract_digest == digest
+    with pytest.raises(
+        RetryableError, match=rf"digest {digest[:12]}, overlay none\), found 000000000000; run deftunes-t"
+    ):
+        ground.stage("users", ground.clean("users"), run_id="other", contract_digest="0" * 64)
+
+
 def test_a_summary_without_money_is_not_judged(ground: Any) -> None:
     with pytest.raises(RetryableError, match="expected landed and quarantined amounts"):
         ground.stage("sessions", ground.clean("sessions"), run_id="torn", landed_amount=None)
