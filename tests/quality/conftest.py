@@ -25,7 +25,7 @@ from deftunes_contract.interval import Interval
 from deftunes_contract.layout import branch, interval_tag
 from deftunes_contract.load_metrics import LoadMetrics
 from deftunes_contract.object_store import open_store
-from deftunes_contract.registry import load
+from deftunes_contract.registry import load, registry
 from deftunes_lake.settings import SparkSettings
 from deftunes_lake.staging import write_to_branch
 from deftunes_lake.tables import spark_schema, table_name
@@ -123,7 +123,11 @@ def receipt_of(rows: Sequence[Row]) -> str:
 
 def summary_of(entity: Entity, rows: Sequence[Row], interval: Interval, run_id: str, /, **changes: Any) -> LoadMetrics:
     """What a transform says of rows that it staged, nothing quarantined."""
-    amount = sum((row["price"] for row in rows if row["price"] is not None), Decimal(0)) if entity.amount else None
+    amount = (
+        sum((row[entity.amount] for row in rows if row[entity.amount] is not None), Decimal(0))
+        if entity.amount
+        else None
+    )
     facts: dict[str, Any] = {
         "entity": entity.name,
         "ingest_on": interval.ingest_on,
@@ -158,7 +162,7 @@ class Ground:
     def create(self, **types: str) -> Ground:
         """Make the tables, every column nullable. types: `price="double"` gives a column another type everywhere."""
         self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS lake.{self.gate.settings.database}")
-        for name in ("users", "sessions", "songs", "quarantine"):
+        for name in registry().tables:
             entity = load(name)
             columns = ", ".join(f"{c.name} {types.get(c.name, c.dataType.simpleString())}" for c in _nullable(entity))
             self.spark.sql(

@@ -73,7 +73,8 @@ class Rule:
     unique (columns) · conform - · arrived {minRows, minRatio?} · uniqueness {moreThan} · reconcile - ·
     quarantine_share {max} · reference {entity, references, maxUnmatched} · volume {minRatio, maxRatio} ·
     freshness {maxDays} · restatement {maxLoss, retentionDays?} · unique_across_intervals {months} ·
-    same_source {minKnown}. `complete` counts a blank text as missing, unless `blank` says that it may be.
+    same_source {minKnown}. `complete` counts a blank text as missing, unless `blank` says that it may be. overlay: what
+    an overlay changed, in words: `eu.yaml: maxRatio 2.0 → 4`; None when it changed nothing.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Rule:
     parameters: dict[str, Any]
     description: str
     baseline: bool
+    overlay: str | None = None
 
     @property
     def column(self) -> str:

@@ -27,7 +27,8 @@ class RuleResult(BaseModel):
     observed: what was found, as measured (None when the rule was skipped). expected: the rule in words, with its
     bounds. failing_count: rows (or keys) that broke it. examples: a few offending values, never personal ones.
     skipped: why the rule could not be judged, None when it was. allowed: the flag by which the caller let a broken rule
-    pass, None when it was not needed. note: what a person should know of a rule that holds.
+    pass, None when it was not needed. note: what a person should know of a rule that holds. overlay: what an overlay
+    changed of the rule, in words, None when it changed nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -44,6 +45,7 @@ class RuleResult(BaseModel):
     description: str = ""
     allowed: str | None = None
     note: str | None = None
+    overlay: str | None = None
 
 
 class GateResult(BaseModel):

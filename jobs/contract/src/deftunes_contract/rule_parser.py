@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deftunes_contract.entity import COLUMN_KINDS, INTERVAL_KINDS, ROW_KINDS, Field, Rule, Severity
@@ -30,7 +31,7 @@ def parse_rules(document: YamlDocument, columns: Sequence[Field]) -> tuple[tuple
     tables = document.value.get("schema") or [{}]
     for at, quality in enumerate(tables[0].get("quality") or []):
         try:
-            rule = _rule(quality, names, texts)
+            rule = replace(_rule(quality, names, texts), overlay=_overlay(document, ("schema", 0, "quality", at)))
             if rule.id in rules:
                 raise _Fault("expected an id of its own, found that of another rule of this contract")
             rules[rule.id] = rule
@@ -38,6 +39,23 @@ def parse_rules(document: YamlDocument, columns: Sequence[Field]) -> tuple[tuple
             path = _path(document, ("schema", 0, "quality", at), fault.keys)
             problems.append(document.problem(path, f"rule {quality.get('id')}: {fault}"))
     return tuple(rules.values()), problems
+
+
+def _overlay(document: YamlDocument, rule: Path) -> str | None:
+    """What an overlay changed of a rule: `eu.yaml: maxRatio 2.0 → 4, validValues + EUR`; None when it left it alone."""
+    changes = {path: before for path, before in document.replaced.items() if path[: len(rule)] == rule}
+    if not changes:
+        return None
+    words = [_change(str(path[-1]), before, document.get(path)) for path, before in changes.items()]
+    file = str(document.overlay).rpartition("/")[-1]
+    return f"{file}: {', '.join(words)}"
+
+
+def _change(name: str, before: Any, after: Any) -> str:
+    if isinstance(before, list) and isinstance(after, list):
+        added, gone = ([str(one) for one in a if one not in b] for a, b in ((after, before), (before, after)))
+        return " ".join([name, *(f"+ {one}" for one in added), *(f"- {one}" for one in gone)])
+    return f"{name} {before} → {after}"
 
 
 def _path(document: YamlDocument, rule: Path, keys: Sequence[str]) -> Path:

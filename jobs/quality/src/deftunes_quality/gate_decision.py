@@ -51,6 +51,7 @@ def failed_gate(staged: StagedInterval, fault: Exception) -> GateResult:
             observed=f"not checked: the gate failed with {type(fault).__name__}, see the log of this run",
             expected="",
             description=rule.description,
+            overlay=rule.overlay,
         )
         for rule in staged.entity.rules
     )
@@ -85,6 +86,7 @@ def _result(rule: Rule, staged: StagedInterval, results: Sequence[CheckResult], 
         description=rule.description,
         allowed=next((one.check.allowed for one in own if one.check.allowed), None),
         note=next((one.check.note for one in own if one.check.note), None),
+        overlay=rule.overlay,
     )
 
 

@@ -38,7 +38,7 @@ def open_message(staged: StagedInterval, result: GateResult) -> str:
     text += f", warned by {', '.join(warned)}" if warned else ""
     text += f", {skipped} skipped" if skipped else ""
     text += "".join(f", {lifted(rule)}" for rule in checked if rule.allowed)
-    return text + (", the month is empty" if not staged.summary.landed_units else "")
+    return text + overlaid(result.rules) + (", the month is empty" if not staged.summary.landed_units else "")
 
 
 def lifted(rule: RuleResult) -> str:
@@ -51,7 +51,17 @@ def warn_message(staged: StagedInterval, rule: RuleResult) -> str:
     return f"{staged.name}: {_failure(rule, staged)}; a warning, the gate stays open"
 
 
+def overlaid(rules: Sequence[RuleResult]) -> str:
+    """What an overlay changed, for the end of a sentence: ` (currency_known as changed by eu.yaml: values + EUR)`."""
+    changed = [f"{rule.id} as changed by {rule.overlay}" for rule in rules if rule.overlay]
+    return f" ({'; '.join(changed)})" if changed else ""
+
+
 def _failure(rule: RuleResult, staged: StagedInterval) -> str:
+    return _failed_words(rule, staged) + (f" (as changed by {rule.overlay})" if rule.overlay else "")
+
+
+def _failed_words(rule: RuleResult, staged: StagedInterval) -> str:
     if rule.kind == "quarantine_share":
         summary = staged.summary
         top = f"; most of them: {', '.join(rule.examples)}" if rule.examples else ""
