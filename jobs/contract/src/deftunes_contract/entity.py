@@ -41,7 +41,7 @@ class Severity(StrEnum):
 
 
 ROW_KINDS = frozenset({"complete", "length", "pattern", "allowed", "range", "in_interval", "unique", "conform"})
-"""Kinds that judge one row (or one key) and can therefore quarantine it."""
+"""Kinds that check one row (or one key) and can therefore quarantine it."""
 INTERVAL_KINDS = frozenset(
     {
         "arrived",
@@ -56,7 +56,7 @@ INTERVAL_KINDS = frozenset(
         "same_source",
     }
 )
-"""Kinds that judge the interval as a whole: severity `fail` or `warn`."""
+"""Kinds that check the interval as a whole: severity `fail` or `warn`."""
 
 COLUMN_KINDS = frozenset({
     "complete", "length", "pattern", "allowed", "range", "in_interval", "unique", "uniqueness", "reference",

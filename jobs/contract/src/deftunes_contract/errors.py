@@ -12,7 +12,7 @@ from deftunes_contract.redaction import printable, redact
 
 
 class ExitCode(IntEnum):
-    """What a stage tells its caller."""
+    """The exit code of a stage."""
 
     DONE = 0
     BUG = 1

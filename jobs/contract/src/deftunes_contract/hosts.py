@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's own; names are judged by their text, nobody is asked."""
+    """Whether a name or an address is this machine's own; a name counts by its text and is not resolved."""
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True

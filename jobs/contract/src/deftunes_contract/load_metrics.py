@@ -1,4 +1,4 @@
-"""What a staged snapshot says of itself: the hand-over from transform to quality, publish and verify.
+"""Metrics of a staged snapshot: the hand-over from transform to quality, publish and verify.
 
 The numbers travel as Iceberg snapshot summary properties, so they cannot be lost or mixed up with another snapshot.
 """
