@@ -107,12 +107,12 @@ class Platform:
 
         `ready` is asked once the command's own record is there: that of an earlier run says nothing of this one.
         """
-        earlier = set(self.home.runs.glob("*.json"))
+        earlier = set(self.home.runs.glob("[!.]*.json"))
         running = self.spawn(*argv)
         assert running.pid is not None
         deadline = time.monotonic() + PATIENCE
         while running.exitcode is None:
-            if earlier < set(self.home.runs.glob("*.json")) and ready(self):
+            if earlier < set(self.home.runs.glob("[!.]*.json")) and ready(self):
                 os.killpg(running.pid, signal.SIGKILL)
                 running.join()
                 return True

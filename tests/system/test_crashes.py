@@ -16,7 +16,7 @@ def _begun(stage: str, entity: str) -> Callable[[Any], bool]:
     before = order[order.index((stage, entity)) - 1]
 
     def ready(platform: Any) -> bool:
-        if not any(platform.home.runs.glob("*.json")):
+        if not any(platform.home.runs.glob("[!.]*.json")):
             return False
         done = platform.record().steps
         return any(step.stage == before[0] and (before[1] in step.entities or not before[1]) for step in done)

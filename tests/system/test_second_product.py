@@ -78,7 +78,7 @@ def test_the_dashboard_and_the_record_have_the_new_facts(product: Any) -> None:
 
 def test_a_wrong_token_ends_without_a_delivery(product: Any, tmp_path: Path) -> None:
     wrong = tmp_path / "token"
-    wrong.write_text("another")
+    wrong.write_text("wr0ng-token-of-nobody")
     argv = ("run", "--pipeline", "payments", "--start", "2020-03-01", "--end", "2020-04-01")
     product.more["DEFTUNES_LEDGER_TOKEN_FILE"] = str(wrong)
     try:

@@ -44,6 +44,11 @@ CALLS: dict[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     ("deftunes", "status"): (("--json",), ()),
     ("deftunes", "rollback"): (("--month", "2020-01", "--pipeline", "api"),),
     ("deftunes", "values"): (("--stack", "none", "--program", "/nowhere"),),
+    ("deftunes", "helm-values"): (("--stack", "none", "--program", "/nowhere"),),
+    ("deftunes", "contract", "show"): (("users",),),
+    ("deftunes", "contract", "check"): ((),),
+    ("deftunes", "contract", "diff"): (("/nowhere",),),
+    ("deftunes", "new", "entity"): (("orders",),),  # refused: most of it is missing, and this is no terminal
     ("deftunes", "simulate"): (("faults",),),
     ("deftunes", "job", "run"): (("extract", "users", *INTERVAL),),
     ("deftunes", "job", "list"): ((),),
@@ -57,6 +62,7 @@ CALLS: dict[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
     ("deftunes-transform",): (("users", *INTERVAL),),
     ("deftunes-quality",): (("users", *INTERVAL),),
     ("deftunes-lake",): (("status", "--json"), ("publish", "users", *INTERVAL)),
+    ("deftunes-verify",): (("users", *INTERVAL),),
     ("deftunes-dbt",): (("freshness",), ("build", *INTERVAL)),
     ("deftunes-simulator",): (
         ("faults",),

@@ -116,7 +116,7 @@ Forms of single values. The schema could hold them too, but says no more than "d
 {{- end -}}
 {{- end -}}
 {{- range $server, $source := $v.sources -}}
-{{- $forms = append $forms (list (printf "sources.%s.url" $server) $source.url "https?://[^@]+" "expected an address such as https://ledger.example/v1; credentials belong into a Secret (tokenSecret, passwordSecret)") -}}
+{{- $forms = append $forms (list (printf "sources.%s.url" $server) $source.url "https?://[^@]+" "expected an address such as https://billing.example/v1; credentials belong into a Secret (tokenSecret, passwordSecret)") -}}
 {{- end -}}
 {{- range $forms -}}
 {{- if and (index . 1) (not (regexMatch (printf "^(%s)$" (index . 2)) (toString (index . 1)))) -}}

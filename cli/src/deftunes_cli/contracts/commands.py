@@ -3,7 +3,7 @@
 deftunes contract check contracts
 deftunes contract show sessions
 deftunes contract diff contracts
-deftunes new entity payments --server ledger --kind http --place payments --key id --time paid_at --amount amount
+deftunes new entity orders --server billing --kind http --place orders --key id --time ordered_at --amount amount
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Place = Annotated[
 ]
 
 
-@contract.command(epilog="Examples: deftunes contract show sessions · deftunes contract show payments contracts --json")
+@contract.command(epilog="Examples: deftunes contract show sessions · deftunes contract show orders contracts --json")
 def show(
     name: Annotated[str, typer.Argument(metavar="ENTITY", help="Name of an entity, or quarantine.")],
     place: Place = "",
@@ -101,8 +101,8 @@ def _group() -> None:
 
 
 @new.command(
-    epilog="Example: deftunes new entity payments --server ledger --kind http --place payments --key payment_id "
-    "--time paid_at --amount amount --field method --param since={start} --param until={end} --data-selector data "
+    epilog="Example: deftunes new entity orders --server billing --kind http --place orders --key order_id "
+    "--time ordered_at --amount amount --field method --param since={start} --param until={end} --data-selector data "
     "--auth bearer --folder contracts"
 )
 def entity(
@@ -134,10 +134,10 @@ def entity(
     folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files are written.")] = Path("contracts"),
 ) -> None:
     """Write the contract and the first dbt model of a new entity; what is not given is asked for on a terminal."""
-    name = _given(name, "NAME", "Name of the entity, e.g. payments")
+    name = _given(name, "NAME", "Name of the entity, e.g. orders")
     asked = NewEntity(
         name=name,
-        server=_given(server, "--server", "Name of the source, e.g. ledger"),
+        server=_given(server, "--server", "Name of the source, e.g. billing"),
         kind=kind or _kind(_given("", "--kind", f"What is read ({' or '.join(Kind)})")),
         place=_given(place, "--place", "Path below the server's URL, or schema.table"),
         key=_given(key, "--key", "Field that names a record"),

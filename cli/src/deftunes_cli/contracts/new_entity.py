@@ -73,7 +73,7 @@ class NewField:
         if not _NAME.fullmatch(name) or (kind or FieldType.STRING) not in set(FieldType):
             raise UsageError(
                 f"--field: expected NAME:TYPE with a name of a-z, 0-9 and _ and a type of {', '.join(FieldType)}, "
-                f"found {text!r}; e.g. --field paid_at:timestamp"
+                f"found {text!r}; e.g. --field ordered_at:timestamp"
             )
         return cls(name, FieldType(kind or FieldType.STRING))
 
@@ -146,7 +146,7 @@ class NewEntity:
             if not _NAME.fullmatch(text):
                 raise UsageError(f"{flag}: expected small letters, digits and _, at most 40, found {text!r}")
         if not _PLACE.fullmatch(self.place) or (self.kind is Kind.POSTGRES and self.place.count(".") != 1):
-            expected = "schema.table" if self.kind is Kind.POSTGRES else "a path below the server's URL, e.g. payments"
+            expected = "schema.table" if self.kind is Kind.POSTGRES else "a path below the server's URL, e.g. orders"
             raise UsageError(f"--place: expected {expected}, found {self.place!r}")
         if self.role is Role.FACT and not (self.amount and self.time):
             missing = "--amount" if not self.amount else "--time"
