@@ -95,7 +95,8 @@ def contracts(draw: st.DrawFn, copy: bool, nested: bool, money: bool) -> Entity:
         rule("unique", Severity.QUARANTINE, *(column.name for column in columns if column.key)),
     ]
     return Entity(
-        name="random", version="1.0.0", purpose="", usage="", limitations="", grain="", columns=tuple(columns),
+        name="random", file="random.yaml", version="1.0.0", purpose="", usage="", limitations="", grain="",
+        columns=tuple(columns),
         record=tuple(record), record_name="", rules=tuple(rules), partition=("ingest_on",), landing_folder="x",
         landing_format="pgcopy" if copy else "jsonl", pipeline="p", event_time=None, amount="amount" if money else None,
         server="s", source=None, explode="items" if nested else None, role=Role.FACT, serving_table=None, digest="",
