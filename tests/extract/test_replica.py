@@ -84,21 +84,29 @@ class Conflicting:
                 # the server is still sending; the rows that it comes to are gone on the primary
                 self.books.sql("DELETE FROM books.refunds WHERE refund_id < 'r2'", "VACUUM books.refunds")
                 self.books.sql("INSERT INTO books.refunds (refund_id, payment_id) VALUES ('r0', 'p')")
-                # the server sees the conflict when it sends on, so what is waited for is not the replay
-                catch_up(self.books, self.dsn, "receive")
-                time.sleep(0.2)
+                catch_up(self.books, self.dsn, stalls=True)
 
         return self.inner.read(deadline, disturbing)
 
 
-def catch_up(books: Books, dsn: str, what: str = "replay") -> None:
-    """Wait until the replica has replayed, or received, what the primary has done."""
+def catch_up(books: Books, dsn: str, stalls: bool = False) -> None:
+    """Wait until the replica has replayed what the primary has done.
+
+    With `stalls`, replay may also stand still for a second, because it waits for a reader that it has cancelled: the
+    reader's server sees that when it sends on.
+    """
     (position,) = books.sql("SELECT pg_current_wal_insert_lsn()::text")[0]
-    end = time.monotonic() + 30
+    query = """
+        SELECT pg_last_wal_replay_lsn() >= %(p)s::pg_lsn, pg_last_wal_receive_lsn() >= %(p)s::pg_lsn,
+            pg_last_wal_replay_lsn()::text
+    """
+    moved, seen, end = time.monotonic(), "", time.monotonic() + 30
     with psycopg.connect(dsn, autocommit=True) as connection:
         while time.monotonic() < end:
-            found = connection.execute(f"SELECT pg_last_wal_{what}_lsn() >= %s::pg_lsn", [position]).fetchone()
-            if found and found[0]:
+            replayed, received, position_there = connection.execute(query, {"p": position}).fetchone() or ()
+            if not received or position_there != seen:
+                moved, seen = time.monotonic(), position_there
+            if replayed or (stalls and time.monotonic() - moved > 1):
                 return
             time.sleep(0.05)
     raise AssertionError("the replica does not follow")
