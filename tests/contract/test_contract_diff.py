@@ -9,7 +9,6 @@ import yaml
 from contract_texts import PAYMENTS, changed
 
 from deftunes_contract.contract_diff import ContractState, Impact, as_json, as_text, diff_contracts, worst
-from deftunes_contract.contract_report import annotated_yaml
 from deftunes_contract.contract_set import read_documents
 from deftunes_contract.registry import build_registry, packaged_contracts
 
@@ -170,7 +169,7 @@ def test_an_overlay_is_a_change_with_its_own_lines() -> None:
 
 def test_an_effective_contract_names_the_line_of_each_overlaid_value() -> None:
     document = state(PAYMENTS, OVERLAY).documents["payments"]
-    shown = annotated_yaml(document)
+    shown = document.to_yaml()
     assert yaml.safe_load(shown) == document.value
     assert "max: 900  # b.yaml:6, was 500" in shown
     assert "severity: warn  # b.yaml:7, was quarantine" in shown

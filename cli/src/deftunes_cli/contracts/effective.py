@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from deftunes_contract.contract_diff import ContractState, Difference, diff_contracts
 from deftunes_contract.contract_files import added_files, packaged_contracts
-from deftunes_contract.contract_report import annotated_yaml
 from deftunes_contract.contract_set import read_documents
 from deftunes_contract.entity import Entity
 from deftunes_contract.errors import UsageError
@@ -32,7 +31,7 @@ class EffectiveContract:
         """For people: where it comes from, then the contract; beside an overlaid value, its line and what was there."""
         overlay = f"\n# overlay  {self.entity.overlay}" if self.entity.overlay else ""
         head = f"# contract {self.entity.file}{overlay}\n# digest   {self.entity.digest}\n"
-        return head + annotated_yaml(self.document)
+        return head + self.document.to_yaml()
 
 
 def check_contracts(place: str) -> tuple[Registry | None, list[Problem]]:

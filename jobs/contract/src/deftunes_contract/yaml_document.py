@@ -81,6 +81,16 @@ class YamlDocument:
         """A fault at a value."""
         return Problem(self.where(path), message)
 
+    def to_yaml(self) -> str:
+        """The document as it is now; a comment beside each replaced value names its line and what was there."""
+        text = yaml.safe_dump(self.value, sort_keys=False, allow_unicode=True, width=100_000)
+        shown, _ = YamlDocument.parse("", text)
+        lines = text.splitlines()
+        for path, was in self.replaced.items():
+            line = int(shown.where(path).removeprefix(":")) - 1
+            lines[line] += f"  # {self.where(path)}, was {'none' if was is None else was}"
+        return "\n".join(lines) + "\n"
+
 
 def _mark(file: str, node: yaml.Node, path: Path, marks: dict[Path, str], problems: list[Problem]) -> None:
     if isinstance(node, yaml.MappingNode):
